@@ -1,0 +1,2 @@
+//! The `ephemera` command.
+fn main() {}

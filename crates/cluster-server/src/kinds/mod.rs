@@ -1,0 +1,84 @@
+//! The kinds that are served, each described by one [`Kind`], and what is particular to one of them
+//! by a [`Strategy`] (Kubernetes: `registry/.../strategy.go`).
+//!
+//! Objects are `serde_json::Value`s from the wire to the store, so that nothing a client wrote is
+//! lost by a typed struct that does not know it; built-in kinds are decoded once through their
+//! `k8s-openapi` type, which drops (and reports) unknown fields and refuses wrong JSON types.
+
+use serde_json::Value;
+
+use crate::error::ApiError;
+use crate::field::FieldError;
+
+/// What is particular to the objects of one kind.
+///
+/// The order of a create is: decode, [`default`](Self::default), mutating admission, `default` again,
+/// [`prepare_create`](Self::prepare_create), [`validate_create`](Self::validate_create) (422), validating
+/// admission (403), store. Of an update: decode, `default`, mutating admission, `default`,
+/// [`prepare_update`](Self::prepare_update), [`validate_update`](Self::validate_update), validating admission, store.
+/// `subresource` is empty for the object itself.
+pub trait Strategy: Send + Sync {
+    /// Fills in what the client left out, as `SetDefaults_…` does.
+    fn default(&self, _object: &mut Value) {}
+
+    /// Resets what a client may not set on create (status, generation).
+    fn prepare_create(&self, _object: &mut Value) {}
+
+    /// What does not hold in an object about to be created. Metadata is checked by the caller.
+    fn validate_create(&self, _object: &Value) -> Vec<FieldError> {
+        Vec::new()
+    }
+
+    /// Takes from `new` only what a write to `subresource` may change, the rest from `old`; bumps the generation.
+    fn prepare_update(&self, _subresource: &str, _new: &mut Value, _old: &Value) {}
+
+    /// What does not hold in a write to `subresource`. Metadata is checked by the caller.
+    fn validate_update(&self, _subresource: &str, _new: &Value, _old: &Value) -> Vec<FieldError> {
+        Vec::new()
+    }
+
+    /// Texts for `Warning: 299` headers of a create or update.
+    fn warnings(&self, _subresource: &str, _new: &Value, _old: Option<&Value>) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A body decoded through its Go-like type: the object without unknown fields, and the unknown ones' paths.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decoded {
+    /// The object, in the shape that Kubernetes would write it back.
+    pub object: Value,
+    /// Paths of fields that the kind does not have, as in `unknown field "spec.foo"`.
+    pub unknown: Vec<String>,
+}
+
+/// Decodes a body of one kind.
+pub type Decode = fn(Value) -> Result<Decoded, ApiError>;
+
+/// A kind of object that is served.
+pub struct Kind {
+    /// API group; empty for the core group.
+    pub group: &'static str,
+    /// API version.
+    pub version: &'static str,
+    /// Kind, for example `Pod`.
+    pub kind: &'static str,
+    /// Plural resource name, for example `pods`.
+    pub plural: &'static str,
+    /// Singular name, for example `pod`.
+    pub singular: &'static str,
+    /// Short names, for example `po`.
+    pub short_names: &'static [&'static str],
+    /// Categories, for example `all`.
+    pub categories: &'static [&'static str],
+    /// Whether objects live in namespaces.
+    pub namespaced: bool,
+    /// Verbs of the resource itself, in discovery's order.
+    pub verbs: &'static [&'static str],
+    /// Subresources that store into the object: `status`, `ephemeralcontainers`, … (not `log`, `exec`, `attach`).
+    pub subresources: &'static [&'static str],
+    /// How its bodies are decoded.
+    pub decode: Decode,
+    /// What is particular to it.
+    pub strategy: &'static dyn Strategy,
+}

@@ -1,0 +1,13 @@
+//! An honest single-node Kubernetes API server for Pods and ephemeral containers.
+//!
+//! **In scope:** storing, watching, patching, validating and admitting the objects of one machine's
+//! cluster, answering as `kube-apiserver` v1.36 does. **Out of scope:** running containers (that is
+//! `cluster-node`, which talks to this server over HTTPS like any kubelet) and everything a debug
+//! visit's governance knows: this crate has never heard of it.
+//!
+//! A request walks through the modules in this order.
+
+pub mod error;
+pub mod field;
+pub mod identity;
+pub mod kinds;
