@@ -7,7 +7,18 @@
 //!
 //! A request walks through the modules in this order.
 
+pub mod pki;
+
+pub mod authn;
+pub mod authz;
+
+pub mod api;
+pub mod admission;
+pub mod patch;
+pub mod kinds;
+pub mod store;
+
 pub mod error;
 pub mod field;
 pub mod identity;
-pub mod kinds;
+pub mod clock;

@@ -5,10 +5,20 @@
 //! lost by a typed struct that does not know it; built-in kinds are decoded once through their
 //! `k8s-openapi` type, which drops (and reports) unknown fields and refuses wrong JSON types.
 
+mod builtin;
+mod decode;
+mod go;
+pub mod quantity;
+mod registry;
+mod shape;
+
 use serde_json::Value;
 
 use crate::error::ApiError;
 use crate::field::FieldError;
+
+pub use builtin::BUILTIN;
+pub use registry::{Column, Decoder, Kinds, Resource};
 
 /// What is particular to the objects of one kind.
 ///
@@ -37,11 +47,45 @@ pub trait Strategy: Send + Sync {
         Vec::new()
     }
 
+    /// Whether a `PUT` or an apply to a name that is not there may create it by `PUT` (`AllowCreateOnUpdate`).
+    fn allow_create_on_update(&self) -> bool {
+        false
+    }
+
     /// Texts for `Warning: 299` headers of a create or update.
     fn warnings(&self, _subresource: &str, _new: &Value, _old: Option<&Value>) -> Vec<String> {
         Vec::new()
     }
 }
+
+impl<T: Strategy + ?Sized> Strategy for &T {
+    fn default(&self, object: &mut Value) {
+        (**self).default(object);
+    }
+    fn prepare_create(&self, object: &mut Value) {
+        (**self).prepare_create(object);
+    }
+    fn validate_create(&self, object: &Value) -> Vec<FieldError> {
+        (**self).validate_create(object)
+    }
+    fn prepare_update(&self, subresource: &str, new: &mut Value, old: &Value) {
+        (**self).prepare_update(subresource, new, old);
+    }
+    fn validate_update(&self, subresource: &str, new: &Value, old: &Value) -> Vec<FieldError> {
+        (**self).validate_update(subresource, new, old)
+    }
+    fn allow_create_on_update(&self) -> bool {
+        (**self).allow_create_on_update()
+    }
+    fn warnings(&self, subresource: &str, new: &Value, old: Option<&Value>) -> Vec<String> {
+        (**self).warnings(subresource, new, old)
+    }
+}
+
+/// Nothing is particular to the kind.
+pub struct Plain;
+
+impl Strategy for Plain {}
 
 /// A body decoded through its Go-like type: the object without unknown fields, and the unknown ones' paths.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,73 @@
+//! Who asks, and how: what every verb needs to know of a request.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::admission::Request;
+use crate::identity::User;
+
+/// What to do about fields that a kind does not have (`?fieldValidation=`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FieldValidation {
+    /// Drop them.
+    Ignore,
+    /// Drop them and say so in `Warning` headers.
+    #[default]
+    Warn,
+    /// Refuse the request.
+    Strict,
+}
+
+/// Texts for `Warning: 299` headers, each once, collected from wherever they arise.
+#[derive(Debug, Clone, Default)]
+pub struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    /// Adds a text, unless it is there already.
+    pub fn add(&self, text: impl Into<String>) {
+        let (text, mut all) = (text.into(), self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        if !text.is_empty() && !all.contains(&text) {
+            all.push(text);
+        }
+    }
+
+    /// All texts so far.
+    pub fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// One request's circumstances.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// Who asks.
+    pub user: User,
+    /// Whether everything is done but the storing (`?dryRun=All`).
+    pub dry_run: bool,
+    /// Who is to own the fields that are written (`?fieldManager=`).
+    pub field_manager: String,
+    /// What to do about unknown fields.
+    pub field_validation: FieldValidation,
+    /// Warnings for the client.
+    pub warnings: Warnings,
+    /// Annotations for the audit event.
+    pub annotations: Arc<Mutex<BTreeMap<String, String>>>,
+}
+
+impl Context {
+    /// The cluster's own work: member of `system:masters`, no dry run, unknown fields dropped silently.
+    pub fn system(name: &str) -> Self {
+        let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
+        let user = User { name: name.to_owned(), groups, ..User::default() };
+        Self { user, field_manager: name.to_owned(), field_validation: FieldValidation::Ignore, ..Self::default() }
+    }
+
+    /// Takes over the warnings and audit annotations that admission left on its request.
+    pub(super) fn take_from(&self, request: &mut Request) {
+        for warning in request.warnings.drain(..) {
+            self.warnings.add(warning);
+        }
+        let mut annotations = self.annotations.lock().unwrap_or_else(PoisonError::into_inner);
+        annotations.extend(std::mem::take(&mut request.annotations));
+    }
+}
