@@ -143,7 +143,24 @@ pub enum TicketRule {
     /// There may be none.
     Optional,
     /// The whole of it matches.
-    Pattern(regex::Regex),
+    Pattern {
+        /// The pattern as it was written.
+        written: String,
+        /// The same, anchored at both ends.
+        whole: regex::Regex,
+    },
+}
+
+impl TicketRule {
+    /// The rule that the whole ticket matches `pattern`.
+    pub fn pattern(pattern: &str) -> Result<Self, regex::Error> {
+        // On its own first: text that closes the group and opens another is no pattern.
+        regex::Regex::new(pattern)?;
+        Ok(Self::Pattern {
+            written: pattern.to_owned(),
+            whole: regex::Regex::new(&format!("^(?:{pattern})$"))?,
+        })
+    }
 }
 
 /// Who must agree.
