@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::{Container, Handle, Mode, Person, PodRef};
 
 /// A session's object: where it is and which one it is.
@@ -133,5 +135,10 @@ impl Request {
     /// The name that the visit's container must have.
     pub fn handle(&self) -> Handle {
         Handle::of(&self.session.uid)
+    }
+
+    /// When a visit that begins at `from` is to be over.
+    pub fn deadline(&self, from: Timestamp) -> Timestamp {
+        from.saturating_add(self.duration).unwrap_or(Timestamp::MAX)
     }
 }
