@@ -189,25 +189,42 @@ pub fn encode_hashes(hashes: &[Hash]) -> Vec<u8> {
     hashes.iter().flat_map(Hash::as_bytes).copied().collect()
 }
 
+/// The entries of a bundle, in order, up to the first that is cut off.
+pub fn entries(mut bytes: &[u8]) -> impl Iterator<Item = Result<&[u8], ContentError>> {
+    let mut number = 0;
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let whole = split_entry(bytes);
+        bytes = whole.map_or(&[], |(_, rest)| rest);
+        number += 1;
+        Some(
+            whole
+                .map(|(entry, _)| entry)
+                .ok_or(ContentError::Truncated { entry: number - 1 }),
+        )
+    })
+}
+
+fn split_entry(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
 /// The entries of a bundle of this width. Bytes past the width are an error.
-pub fn decode_entries(mut bytes: &[u8], width: u16) -> Result<Vec<&[u8]>, ContentError> {
-    let mut entries = Vec::with_capacity(usize::from(width));
-    while !bytes.is_empty() {
-        let truncated = ContentError::Truncated {
-            entry: entries.len(),
-        };
-        let (length, rest) = bytes.split_first_chunk::<2>().ok_or(truncated)?;
-        let length = usize::from(u16::from_be_bytes(*length));
-        let (entry, rest) = rest.split_at_checked(length).ok_or(truncated)?;
-        entries.push(entry);
-        bytes = rest;
+pub fn decode_entries(bytes: &[u8], width: u16) -> Result<Vec<&[u8]>, ContentError> {
+    let wanted = usize::from(width);
+    let mut found = Vec::with_capacity(wanted);
+    for entry in entries(bytes) {
+        found.push(entry?);
     }
-    if entries.len() == usize::from(width) {
-        Ok(entries)
+    if found.len() == wanted {
+        Ok(found)
     } else {
         Err(ContentError::Count {
-            found: entries.len(),
-            wanted: usize::from(width),
+            found: found.len(),
+            wanted,
         })
     }
 }
