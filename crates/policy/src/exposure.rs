@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::security::{User, capabilities, effective, is_true};
 
 mod reach;
+pub(crate) use reach::items;
 pub use reach::{Kind, Reach};
 
 mod sentences;

@@ -32,5 +32,12 @@ pub use security::effective;
 pub mod decision;
 pub use decision::{Decision, Denied, Finding, Pending, Permit};
 
+mod container;
+mod image;
+mod judge;
+mod quorum;
+mod request;
+mod shape;
+
 pub mod evaluate;
 pub use evaluate::evaluate;

@@ -164,7 +164,8 @@ fn projection(source: &Value) -> Option<(Kind, String)> {
     Some((Kind::ServiceAccountToken, audience.to_owned()))
 }
 
-fn items(list: &Value) -> std::slice::Iter<'_, Value> {
+/// The items of a list that may be absent.
+pub(crate) fn items(list: &Value) -> std::slice::Iter<'_, Value> {
     list.as_array()
         .map(Vec::as_slice)
         .unwrap_or_default()

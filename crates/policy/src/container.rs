@@ -1,0 +1,144 @@
+//! What a policy says of the container.
+
+use serde_json::Value;
+use session::Container;
+
+use crate::exposure::items;
+use crate::image::Image;
+use crate::judge::{Judge, listed};
+use crate::security::{User, capabilities, said};
+use crate::{ContainerRules, UserRule};
+
+/// Holds the container against one policy's rules. `effective` is its effective security context.
+pub(crate) fn hold(
+    judge: &mut Judge<'_>,
+    rules: &ContainerRules,
+    container: &Container,
+    effective: &Value,
+) {
+    image(judge, rules, container.image());
+    target(judge, rules, container);
+    privileges(judge, rules, container, effective);
+    user(judge, rules, User::of(effective));
+    secrets(judge, rules, container.raw());
+    mounts(judge, rules, container.raw());
+    if container.raw()["tty"] == Value::Bool(true) && !rules.tty {
+        judge.refuse(
+            "container.tty",
+            "a terminal",
+            "no terminal: ask without `-t`, or the policy says `tty: true`",
+        );
+    }
+}
+
+fn image(judge: &mut Judge<'_>, rules: &ContainerRules, image: &str) {
+    let reference = Image(image);
+    if !rules.images.iter().any(|p| reference.fits(p)) {
+        judge.refuse("container.images", image, listed(&rules.images));
+    }
+    if !rules.digest_not_required && !reference.has_digest() {
+        judge.refuse(
+            "container.requireDigest",
+            format!("{image} without a digest"),
+            "an image by its digest, NAME@sha256:…",
+        );
+    }
+}
+
+fn target(judge: &mut Judge<'_>, rules: &ContainerRules, container: &Container) {
+    match container.target() {
+        Some(target) if rules.targets.iter().any(|p| p.matches(target)) => {}
+        Some(target) => judge.refuse("container.targets", target, listed(&rules.targets)),
+        None if rules.allow_no_target => {}
+        None => judge.refuse(
+            "container.allowNoTarget",
+            "no target",
+            format!("a target: {}", listed(&rules.targets)),
+        ),
+    }
+}
+
+fn privileges(
+    judge: &mut Judge<'_>,
+    rules: &ContainerRules,
+    container: &Container,
+    effective: &Value,
+) {
+    let allowed = &rules.capabilities;
+    let all = allowed.contains("ALL");
+    for capability in capabilities(container, "add") {
+        if !all && !allowed.contains(&capability) {
+            let names: Vec<&str> = allowed.iter().map(String::as_str).collect();
+            let accepted = if names.is_empty() {
+                "none (another --profile adds none)".to_owned()
+            } else {
+                names.join(", ")
+            };
+            judge.refuse("container.capabilities", capability, accepted);
+        }
+    }
+    if effective["privileged"] != Value::Bool(false) && !rules.privileged {
+        judge.refuse(
+            "container.privileged",
+            "privileged",
+            "a container that is not privileged",
+        );
+    }
+    if effective["allowPrivilegeEscalation"] != Value::Bool(false)
+        && !rules.allow_privilege_escalation
+    {
+        judge.refuse(
+            "container.allowPrivilegeEscalation",
+            "escalation is possible",
+            "allowPrivilegeEscalation: false, as --profile=restricted says",
+        );
+    }
+}
+
+fn user(judge: &mut Judge<'_>, rules: &ContainerRules, user: User) {
+    if rules.user == UserRule::Any {
+        return;
+    }
+    let accepted = "a user that is not root: runAsNonRoot: true, as --profile=restricted says";
+    if !user.is_certainly_not_root() {
+        let found = user.uid.map_or_else(
+            || "the image's user, which may be root".into(),
+            |uid| format!("user {uid}"),
+        );
+        judge.refuse("container.user", found, accepted);
+    }
+    if user.gid == Some(0) {
+        judge.refuse("container.user", "group 0", accepted);
+    }
+}
+
+/// Each Secret whose values the container asks into its environment. That the target may see it does not
+/// make it the visitor's.
+fn secrets(judge: &mut Judge<'_>, rules: &ContainerRules, container: &Value) {
+    let variables =
+        items(&container["env"]).filter_map(|v| said(&v["valueFrom"]["secretKeyRef"], "name"));
+    let sources = items(&container["envFrom"]).filter_map(|s| said(&s["secretRef"], "name"));
+    for name in variables.chain(sources) {
+        let name = name.as_str().unwrap_or_default();
+        if !rules.env_from_secrets.iter().any(|p| p.matches(name)) {
+            judge.refuse(
+                "container.envFromSecrets",
+                format!("Secret {name}"),
+                listed(&rules.env_from_secrets),
+            );
+        }
+    }
+}
+
+fn mounts(judge: &mut Judge<'_>, rules: &ContainerRules, container: &Value) {
+    for mount in items(&container["volumeMounts"]) {
+        let name = mount["name"].as_str().unwrap_or_default();
+        if !rules.volume_mounts.iter().any(|p| p.matches(name)) {
+            judge.refuse(
+                "container.volumeMounts",
+                format!("volume {name}"),
+                listed(&rules.volume_mounts),
+            );
+        }
+    }
+}
