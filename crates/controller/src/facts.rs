@@ -1,0 +1,82 @@
+//! Asking the one function that decides.
+
+use api::DebugApproval;
+use policy::{Act, By, Decision, Facts};
+use serde_json::Value;
+use session::event::{Denial, Surroundings};
+use session::{Approval, Container, Event, Session};
+
+use crate::cluster::CallError;
+use crate::drive::Controller;
+
+/// The decision on adding this container now, and the cluster as it was read for it.
+pub(crate) async fn decide(
+    controller: &Controller,
+    session: &Session,
+    pod: Value,
+    container: Container,
+) -> Result<Decision, CallError> {
+    let request = &session.request;
+    let namespace = &request.session.namespace;
+    let cluster = &controller.cluster;
+    let (labels, policies, approvals) = futures::try_join!(
+        cluster.namespace_labels(namespace),
+        cluster.policies(),
+        cluster.approvals(namespace),
+    )?;
+    let policies = api::policies(&policies).map_err(|error| CallError {
+        what: "understanding every DebugPolicy (correct or delete the one that is named)".into(),
+        source: Box::new(error),
+    })?;
+    let facts = Facts {
+        pod,
+        // A namespace that is gone has no labels, and no selector but `{}` matches; its Pods go with it.
+        namespace_labels: labels.unwrap_or_default(),
+        container,
+        act: Act::Enter {
+            by: By::expected(request),
+        },
+        approvals: standing(session.phase.approvals(), &approvals),
+        open_until: None,
+    };
+    Ok(policy::evaluate(&policies, request, &facts, controller.journal.now()))
+}
+
+/// The recorded verdicts whose objects are still there and still say the same.
+fn standing(recorded: &[Approval], live: &[DebugApproval]) -> Vec<Approval> {
+    let stands = |approval: &&Approval| {
+        live.iter().any(|object| {
+            api::approval(object, approval.at).is_ok_and(|found| found == **approval)
+        })
+    };
+    recorded.iter().filter(stands).cloned().collect()
+}
+
+/// What is found around the ask. What cannot be read is empty, and the record says so.
+pub(crate) async fn surroundings(controller: &Controller, session: &Session) -> Surroundings {
+    let request = &session.request;
+    let (version, rights) = futures::join!(
+        controller.cluster.version(),
+        controller.cluster.rights(&request.requester, &request.pod),
+    );
+    Surroundings {
+        cluster_version: noted(version),
+        requester_rights: noted(rights),
+    }
+}
+
+/// The answer, or nothing with a line in our log.
+pub(crate) fn noted<T: Default>(answer: Result<T, CallError>) -> T {
+    answer.unwrap_or_else(|error| {
+        tracing::warn!(%error, cause = %error.source, "left out of the record");
+        T::default()
+    })
+}
+
+/// A refusal by rule.
+pub(crate) fn denied(why: impl Into<String>) -> Event {
+    Event::Denied(Denial {
+        why: vec![why.into()],
+        by: None,
+    })
+}
