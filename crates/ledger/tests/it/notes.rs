@@ -25,14 +25,13 @@ fn the_note_of_the_go_package_is_signed_and_opened_alike() {
 
 #[test]
 fn another_implementation_opens_our_notes() {
-    use signed_note::{Ed25519NoteVerifier, KeyName, NoteVerifier};
-    let name = KeyName::new("PeterNeumann".to_owned()).unwrap();
-    let _ = name;
-    let theirs = Ed25519NoteVerifier::new_from_encoded_key(VKEY).unwrap();
-    let signature = NOTE.trim_end().rsplit(' ').next().unwrap();
-    let bytes =
-        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, signature).unwrap();
-    assert!(theirs.verify(TEXT.as_bytes(), &bytes[4..]));
+    use signed_note::{Note, StandardVerifier, VerifierList};
+    let theirs = StandardVerifier::new(VKEY).unwrap();
+    let note = Note::from_bytes(NOTE.as_bytes()).unwrap();
+    let (verified, _) = note
+        .verify(&VerifierList::new(vec![Box::new(theirs)]))
+        .unwrap();
+    assert_eq!(verified.len(), 1);
 }
 
 #[test]
@@ -118,7 +117,7 @@ fn notes_that_prove_nothing_are_refused() {
     check(&NOTE.replace("— PeterNeumann", "— EnochRoot"), unsigned);
     check(&NOTE.replace("answer", "question"), wrong);
     // One good signature does not save a note that also has a bad one of the same key.
-    check(&format!("{NOTE}— PeterNeumann x08goAAA\n"), wrong);
+    check(&format!("{NOTE}— PeterNeumann x08gowAA\n"), wrong);
     assert_eq!(key_id().to_string(), "c74f20a3");
 }
 
