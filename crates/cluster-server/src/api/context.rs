@@ -12,8 +12,10 @@ pub enum FieldValidation {
     /// Drop them.
     Ignore,
     /// Drop them and say so in `Warning` headers.
-    #[default]
     Warn,
+    /// The request does not say: as [`Warn`](Self::Warn).
+    #[default]
+    Unset,
     /// Refuse the request.
     Strict,
 }
@@ -55,11 +57,11 @@ pub struct Context {
 }
 
 impl Context {
-    /// The cluster's own work: member of `system:masters`, no dry run, unknown fields dropped silently.
+    /// The cluster's own work: member of `system:masters`, no dry run, unknown fields dropped.
     pub fn system(name: &str) -> Self {
         let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
         let user = User { name: name.to_owned(), groups, ..User::default() };
-        Self { user, field_manager: name.to_owned(), field_validation: FieldValidation::Ignore, ..Self::default() }
+        Self { user, field_manager: name.to_owned(), ..Self::default() }
     }
 
     /// Takes over the warnings and audit annotations that admission left on its request.
@@ -69,5 +71,26 @@ impl Context {
         }
         let mut annotations = self.annotations.lock().unwrap_or_else(PoisonError::into_inner);
         annotations.extend(std::mem::take(&mut request.annotations));
+    }
+}
+
+impl Context {
+    /// The options object of a write as webhooks see it, for example `CreateOptions`.
+    pub(super) fn options(&self, kind: &str) -> serde_json::Value {
+        let mut out = serde_json::json!({"kind": kind, "apiVersion": "meta.k8s.io/v1"});
+        if self.dry_run {
+            out["dryRun"] = serde_json::json!(["All"]);
+        }
+        if !self.field_manager.is_empty() {
+            out["fieldManager"] = self.field_manager.clone().into();
+        }
+        let validation = match self.field_validation {
+            FieldValidation::Unset => return out,
+            FieldValidation::Ignore => "Ignore",
+            FieldValidation::Warn => "Warn",
+            FieldValidation::Strict => "Strict",
+        };
+        out["fieldValidation"] = validation.into();
+        out
     }
 }

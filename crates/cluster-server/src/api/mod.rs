@@ -22,10 +22,12 @@ pub use context::{Context, FieldValidation, Warnings};
 pub use delete::{DeleteOptions, Deleted, Preconditions};
 pub use list::{List, ListOptions};
 pub use patch::{Patch, PatchType};
+pub use body::Body;
 pub use selector::{FieldSelector, LabelSelector};
+pub use update::Updated;
 pub use watch::{Event, WatchOptions, WatchStream};
 
-use crate::admission::{Chain, Operation};
+use crate::admission::{Chain, GroupVersionKind, GroupVersionResource, Operation};
 use crate::authn::Authenticator;
 use crate::authz::Authorizer;
 use crate::clock::Clock;
@@ -140,8 +142,16 @@ fn admission_request(ctx: &Context, target: &Target, operation: Operation) -> cr
     let resource = &target.resource;
     crate::admission::Request {
         operation,
-        kind: (resource.group.clone(), resource.version.clone(), resource.kind.clone()),
-        resource: (resource.group.clone(), resource.version.clone(), resource.plural.clone()),
+        kind: GroupVersionKind {
+            group: resource.group.clone(),
+            version: resource.version.clone(),
+            kind: resource.kind.clone(),
+        },
+        resource: GroupVersionResource {
+            group: resource.group.clone(),
+            version: resource.version.clone(),
+            resource: resource.plural.clone(),
+        },
         subresource: target.subresource.clone(),
         namespace: target.namespace.clone(),
         name: target.name.clone(),

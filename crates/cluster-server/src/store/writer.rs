@@ -48,7 +48,7 @@ type Loaded = (String, Key, Object);
 pub(super) fn open(path: &Path) -> Result<(Connection, Vec<Loaded>, u64), StoreError> {
     let connection = Connection::open(path)?;
     connection.execute_batch(SCHEMA)?;
-    let head: u64 = connection.query_row("SELECT revision FROM head", [], |row| row.get(0))?;
+    let head: i64 = connection.query_row("SELECT revision FROM head", [], |row| row.get(0))?;
     let mut objects = Vec::new();
     {
         let mut query = connection.prepare("SELECT resource, namespace, name, revision, value FROM objects")?;
@@ -58,10 +58,11 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Vec<Loaded>, u64), StoreE
             let text: String = row.get(4)?;
             let value = serde_json::from_str(&text)
                 .map_err(|source| StoreError::Damaged { key: format!("{resource} {namespace}/{name}"), source })?;
-            objects.push((resource, (namespace, name), Object::new(value, row.get(3)?)));
+            let revision: i64 = row.get(3)?;
+            objects.push((resource, (namespace, name), Object::new(value, revision.unsigned_abs())));
         }
     }
-    Ok((connection, objects, head))
+    Ok((connection, objects, head.unsigned_abs()))
 }
 
 /// A checked write that waits for its commit.
@@ -164,12 +165,17 @@ fn commit(connection: &mut Connection, pending: &[Pending], revision: u64) -> Re
             } else {
                 let json = change.object.json();
                 let text = String::from_utf8_lossy(&json);
-                put.execute(params![resource, key.0, key.1, change.object.revision, text])?;
+                put.execute(params![resource, key.0, key.1, signed(change.object.revision), text])?;
             }
         }
-        transaction.prepare_cached("UPDATE head SET revision = ?1")?.execute([revision])?;
+        transaction.prepare_cached("UPDATE head SET revision = ?1")?.execute([signed(revision)])?;
     }
     transaction.commit()
+}
+
+/// SQLite's integers are signed; no cluster lives to see 2^63 writes.
+fn signed(revision: u64) -> i64 {
+    i64::try_from(revision).unwrap_or(i64::MAX)
 }
 
 fn publish(store: &Store, pending: Vec<Pending>, revision: u64) {

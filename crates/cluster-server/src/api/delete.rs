@@ -1,0 +1,161 @@
+//! `delete` and `deletecollection`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::graceful::{self, Step};
+use super::{Api, Context, ListOptions, Target, admission_request, meta, versioned};
+use crate::admission::Operation;
+use crate::error::ApiError;
+use crate::store::{Object, StoreError};
+
+/// Which object exactly is meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preconditions {
+    /// Its uid.
+    pub uid: Option<String>,
+    /// Its revision.
+    pub resource_version: Option<String>,
+}
+
+/// How to delete.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeleteOptions {
+    /// Seconds that the object gets to end; the object's own where not given.
+    pub grace_period_seconds: Option<i64>,
+    /// Which object exactly.
+    pub preconditions: Preconditions,
+    /// What becomes of dependents: `Background`, `Foreground` or `Orphan`.
+    pub propagation_policy: Option<String>,
+}
+
+/// What a delete did.
+#[derive(Debug, Clone)]
+pub struct Deleted {
+    /// The object's last state, or as it is marked now.
+    pub object: Arc<Object>,
+    /// Whether it is gone.
+    pub gone: bool,
+}
+
+const TRIES: usize = 50;
+
+impl Api {
+    /// Deletes an object, or marks it where it has to end first.
+    ///
+    /// # Errors
+    /// 403 admission · 404 · 409 preconditions.
+    pub async fn delete(&self, ctx: &Context, target: &Target, options: &DeleteOptions) -> Result<Deleted, ApiError> {
+        for _ in 0..TRIES {
+            let old = self.get(target)?;
+            check(target, &options.preconditions, &old)?;
+            self.admit_delete(ctx, target, options, &old).await?;
+            match graceful::step(&target.resource, &old.value, options, self.clock.now()) {
+                Step::Nothing => return Ok(Deleted { object: old, gone: false }),
+                Step::Remove(last) => match self.remove(ctx, target, &old).await {
+                    Ok(revision) => {
+                        let mut last = last;
+                        if let Some(revision) = revision {
+                            last["metadata"]["resourceVersion"] = revision.to_string().into();
+                        }
+                        return Ok(Deleted { object: Arc::new(Object::new(last, old.revision)), gone: true });
+                    }
+                    Err(StoreError::Conflict) => {}
+                    Err(error) => return Err(Self::store_error(target, error)),
+                },
+                Step::Mark(marked) if ctx.dry_run => {
+                    return Ok(Deleted { object: Arc::new(Object::new(marked, old.revision)), gone: false });
+                }
+                Step::Mark(marked) => {
+                    let key = target.resource.key();
+                    match self.store.update(&key, &target.namespace, &target.name, old.revision, marked).await {
+                        Ok(object) => return Ok(Deleted { object: versioned(&target.resource, object), gone: false }),
+                        Err(StoreError::Conflict) => {}
+                        Err(error) => return Err(Self::store_error(target, error)),
+                    }
+                }
+            }
+        }
+        Err(ApiError::modified(&target.resource.group, &target.resource.plural, &target.name))
+    }
+
+    /// Deletes all objects of a collection that `select` leaves; the answer is what they were.
+    ///
+    /// # Errors
+    /// The first object's that could not be deleted.
+    pub async fn delete_collection(
+        &self, ctx: &Context, target: &Target, select: &ListOptions, options: &DeleteOptions,
+    ) -> Result<Vec<Arc<Object>>, ApiError> {
+        let mut out = Vec::new();
+        for item in self.list(target, select)?.items {
+            let one = Target::object(&target.resource, meta(&item.value, "namespace"), meta(&item.value, "name"));
+            match self.delete(ctx, &one, options).await {
+                Ok(_) => out.push(item),
+                // Somebody else deleted it in the meantime: that is what was wanted.
+                Err(error) if error.code == 404 => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(out)
+    }
+
+    async fn remove(&self, ctx: &Context, target: &Target, old: &Object) -> Result<Option<u64>, StoreError> {
+        if ctx.dry_run {
+            return Ok(None);
+        }
+        let key = target.resource.key();
+        let removed = self.store.delete(&key, &target.namespace, &target.name, Some(old.revision)).await?;
+        Ok(Some(removed.revision))
+    }
+
+    async fn admit_delete(&self, ctx: &Context, target: &Target, options: &DeleteOptions, old: &Object) -> Result<(), ApiError> {
+        let mut request = admission_request(ctx, target, Operation::Delete);
+        request.options = Some(options.to_value(ctx));
+        request.old_object = Some(old.value.clone());
+        self.mutate(&mut request, ctx).await?;
+        self.validate(&mut request, ctx).await
+    }
+}
+
+impl DeleteOptions {
+    /// `meta/v1 DeleteOptions`.
+    pub fn to_value(&self, ctx: &Context) -> Value {
+        let mut out = json!({"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"});
+        if let Some(seconds) = self.grace_period_seconds {
+            out["gracePeriodSeconds"] = seconds.into();
+        }
+        if let Some(uid) = &self.preconditions.uid {
+            out["preconditions"]["uid"] = uid.clone().into();
+        }
+        if let Some(revision) = &self.preconditions.resource_version {
+            out["preconditions"]["resourceVersion"] = revision.clone().into();
+        }
+        if let Some(policy) = &self.propagation_policy {
+            out["propagationPolicy"] = policy.clone().into();
+        }
+        if ctx.dry_run {
+            out["dryRun"] = json!(["All"]);
+        }
+        out
+    }
+}
+
+fn check(target: &Target, preconditions: &Preconditions, old: &Object) -> Result<(), ApiError> {
+    let (resource, stored) = (&target.resource, meta(&old.value, "uid"));
+    let conflict = |why: String| ApiError::conflict(&resource.group, &resource.kind, &target.name, &why);
+    if let Some(uid) = preconditions.uid.as_deref().filter(|uid| *uid != stored) {
+        return Err(conflict(format!(
+            "the UID in the precondition ({uid}) does not match the UID in record ({stored}). The object might have been deleted \
+             and then recreated"
+        )));
+    }
+    let now = meta(&old.value, "resourceVersion");
+    if let Some(revision) = preconditions.resource_version.as_deref().filter(|r| *r != now) {
+        return Err(conflict(format!(
+            "the ResourceVersion in the precondition ({revision}) does not match the ResourceVersion in record ({now}). The object \
+             might have been modified"
+        )));
+    }
+    Ok(())
+}
