@@ -1,0 +1,76 @@
+//! What may be stored, and what is added on the way: the admission chain in Kubernetes' order.
+//!
+//! Mutating: NamespaceLifecycle, ServiceAccount, NodeRestriction, Priority, DefaultTolerationSeconds, RuntimeClass,
+//! MutatingAdmissionWebhook. Validating: ServiceAccount, RBAC escalation, PodSecurity, ValidatingAdmissionWebhook.
+//!
+//! **Invariant:** nothing here answers "yes" to what it could not judge. A webhook that fails admits only where its
+//! own `failurePolicy` says `Ignore`.
+
+mod namespace_lifecycle;
+mod node_restriction;
+mod pod_defaults;
+mod pod_security;
+mod request;
+pub mod selector;
+mod service_account;
+mod webhook;
+
+use std::sync::Arc;
+
+pub use request::{GroupVersionKind, GroupVersionResource, Operation, Request};
+
+use crate::authz::{self, Authorizer};
+use crate::error::ApiError;
+use crate::kinds::Kinds;
+use crate::store::Store;
+
+/// The admission chain of one API server.
+pub struct Chain {
+    store: Arc<Store>,
+    kinds: Arc<Kinds>,
+    authorizer: Arc<Authorizer>,
+    webhooks: webhook::Client,
+}
+
+impl Chain {
+    /// A chain that reads namespaces, accounts and webhook configurations from `store`.
+    pub fn new(store: Arc<Store>, kinds: Arc<Kinds>, authorizer: Arc<Authorizer>) -> Self {
+        Self { store, kinds, authorizer, webhooks: webhook::Client::default() }
+    }
+
+    /// The mutating half: refuses, or changes `request.object`. Called before validation.
+    pub async fn mutate(&self, request: &mut Request) -> Result<(), ApiError> {
+        self.mutate_in_process(request)?;
+        let changed = webhook::mutate(self, request, webhook::Round::First).await?;
+        if changed {
+            // A webhook's change is seen by everybody who came before it, once.
+            self.mutate_in_process(request)?;
+            webhook::mutate(self, request, webhook::Round::Again).await?;
+        }
+        Ok(())
+    }
+
+    fn mutate_in_process(&self, request: &mut Request) -> Result<(), ApiError> {
+        namespace_lifecycle::admit(&self.store, request)?;
+        service_account::admit(&self.store, request)?;
+        node_restriction::admit(&self.store, request)?;
+        pod_defaults::admit(&self.store, request)
+    }
+
+    /// The validating half: refuses or not. Called after validation, with the object as it would be stored.
+    pub async fn validate(&self, request: &mut Request) -> Result<(), ApiError> {
+        service_account::validate(&self.store, request)?;
+        self.check_escalation(request)?;
+        pod_security::validate(&self.store, request)?;
+        webhook::validate(self, request).await
+    }
+
+    fn check_escalation(&self, request: &Request) -> Result<(), ApiError> {
+        let written = matches!(request.operation, Operation::Create | Operation::Update);
+        let Some(object) = request.object.as_ref().filter(|_| written && request.resource.group == authz::GROUP) else {
+            return Ok(());
+        };
+        let old = request.old_object.as_ref();
+        self.authorizer.check_escalation(&request.user, &request.resource.resource, &request.namespace, object, old)
+    }
+}

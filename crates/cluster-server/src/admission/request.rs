@@ -1,0 +1,140 @@
+//! What is asked of admission (`admission.Attributes`).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::error::ApiError;
+use crate::identity::User;
+
+/// What is done to the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// It is made.
+    Create,
+    /// It is replaced or patched, whole or through a subresource.
+    Update,
+    /// It is removed.
+    Delete,
+    /// Somebody connects to it: exec, attach, port-forward, proxy.
+    Connect,
+}
+
+impl Operation {
+    /// As reviews and rules write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        }
+    }
+}
+
+/// A kind with its group and version.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupVersionKind {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// API version.
+    pub version: String,
+    /// Kind, for example `Pod` or `PodExecOptions`.
+    pub kind: String,
+}
+
+/// A resource with its group and version.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupVersionResource {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// API version.
+    pub version: String,
+    /// Plural, for example `pods`.
+    pub resource: String,
+}
+
+/// One request on its way through admission.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What is done.
+    pub operation: Operation,
+    /// The kind of `object` (of the options object, for a connect).
+    pub kind: GroupVersionKind,
+    /// The resource of the path.
+    pub resource: GroupVersionResource,
+    /// The subresource of the path, or empty.
+    pub subresource: String,
+    /// Namespace; of a request for a Namespace itself, its name.
+    pub namespace: String,
+    /// Object name; empty when it is generated later.
+    pub name: String,
+    /// The object as it would be stored; the options object for a connect; none for a deletion.
+    pub object: Option<Value>,
+    /// The object as it is stored, for updates and deletions.
+    pub old_object: Option<Value>,
+    /// `CreateOptions`, `UpdateOptions`, `PatchOptions` or `DeleteOptions` with `apiVersion: meta.k8s.io/v1`.
+    pub options: Option<Value>,
+    /// Whether nothing is to be stored.
+    pub dry_run: bool,
+    /// Who asks.
+    pub user: User,
+    /// Texts for `Warning: 299` headers, added to by the chain.
+    pub warnings: Vec<String>,
+    /// Audit annotations, added to by the chain.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Request {
+    /// 403 about the object of this request (`admission.NewForbidden`).
+    pub fn forbidden(&self, why: &str) -> ApiError {
+        ApiError::forbidden(&self.resource.group, &self.resource.resource, &self.object_name(), why)
+    }
+
+    /// The name, from the object where the path has none.
+    pub fn object_name(&self) -> String {
+        if !self.name.is_empty() {
+            return self.name.clone();
+        }
+        let metadata = self.object.as_ref().map(|object| &object["metadata"]);
+        let text = |key: &str| metadata.and_then(|m| m[key].as_str()).filter(|name| !name.is_empty());
+        text("name").or_else(|| text("generateName")).unwrap_or_default().to_owned()
+    }
+
+    /// Whether it is about this core resource and subresource.
+    pub(super) fn is_core(&self, resource: &str, subresource: &str) -> bool {
+        self.resource.group.is_empty() && self.resource.resource == resource && self.subresource == subresource
+    }
+
+    /// Whether it is about the resource of namespaces.
+    pub(super) fn is_namespace(&self) -> bool {
+        self.resource.group.is_empty() && self.resource.resource == "namespaces"
+    }
+
+    /// The `request` of an `admission.k8s.io/v1 AdmissionReview`, under a review uid of its own.
+    pub(super) fn to_review(&self, uid: &str) -> Value {
+        let kind = json!({"group": self.kind.group, "version": self.kind.version, "kind": self.kind.kind});
+        let resource = json!({
+            "group": self.resource.group, "version": self.resource.version, "resource": self.resource.resource,
+        });
+        let mut request = json!({"uid": uid, "kind": kind, "resource": resource});
+        let set = |request: &mut Value, key: &str, value: &str| {
+            if !value.is_empty() {
+                request[key] = value.into();
+            }
+        };
+        set(&mut request, "subResource", &self.subresource);
+        request["requestKind"] = kind;
+        request["requestResource"] = resource;
+        set(&mut request, "requestSubResource", &self.subresource);
+        set(&mut request, "name", &self.name);
+        set(&mut request, "namespace", &self.namespace);
+        request["operation"] = self.operation.as_str().into();
+        request["userInfo"] = self.user.to_user_info();
+        request["object"] = self.object.clone().unwrap_or(Value::Null);
+        request["oldObject"] = self.old_object.clone().unwrap_or(Value::Null);
+        request["dryRun"] = self.dry_run.into();
+        request["options"] = self.options.clone().unwrap_or(Value::Null);
+        json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request})
+    }
+}
