@@ -1,0 +1,223 @@
+//! A disk in memory that fails where it is told to, and forgets what was not synced.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{Error, ErrorKind, Result},
+    sync::{Arc, Mutex},
+};
+
+use ledger_store::Disk;
+
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// What happens to the one operation that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing of it reaches the disk.
+    Failed,
+    /// All of it does, and it fails all the same.
+    FailedButPersisted,
+    /// The first half of it does.
+    Torn,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What processes see.
+    seen: Files,
+    /// What a loss of power leaves.
+    durable: Files,
+    /// Whose content was synced before its name: a loss of power leaves the old or the new one.
+    whole: BTreeSet<String>,
+    operations: u64,
+    fail_at: Option<(u64, Fault)>,
+    dead: bool,
+}
+
+/// Clones are the same disk.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faulty(Arc<Mutex<State>>);
+
+impl Faulty {
+    /// Lets the operation of this number (of those that write) fail; after it the machine is off.
+    pub(crate) fn fail_at(&self, operation: u64, fault: Fault) {
+        self.0.lock().unwrap().fail_at = Some((operation, fault));
+    }
+
+    /// How many operations wrote so far.
+    pub(crate) fn operations(&self) -> u64 {
+        self.0.lock().unwrap().operations
+    }
+
+    /// The process was killed: everything it wrote is still there.
+    pub(crate) fn after_kill(&self) -> Self {
+        let state = self.0.lock().unwrap();
+        Self::with(state.seen.clone(), state.durable.clone())
+    }
+
+    /// The power went: what was not synced is gone, empty, or there, as `luck` has it.
+    pub(crate) fn after_power_loss(&self, luck: u64) -> Self {
+        let state = self.0.lock().unwrap();
+        let mut files = state.durable.clone();
+        let mut luck = luck;
+        for (path, bytes) in &state.seen {
+            luck = luck
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            if state.durable.get(path) == Some(bytes) {
+                continue;
+            }
+            match luck >> 62 {
+                0 => files.insert(path.clone(), bytes.clone()),
+                1 if !state.whole.contains(path) => files.insert(path.clone(), Vec::new()),
+                _ => None,
+            };
+        }
+        for path in state
+            .durable
+            .keys()
+            .filter(|path| !state.seen.contains_key(*path))
+        {
+            luck = luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            if luck >> 63 == 0 {
+                files.remove(path);
+            }
+        }
+        Self::with(files.clone(), files)
+    }
+
+    fn with(seen: Files, durable: Files) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            seen,
+            durable,
+            ..State::default()
+        })))
+    }
+
+    pub(crate) fn files(&self) -> Files {
+        self.0.lock().unwrap().seen.clone()
+    }
+
+    pub(crate) fn put(&self, path: &str, bytes: &[u8]) {
+        let mut state = self.0.lock().unwrap();
+        state.seen.insert(path.to_owned(), bytes.to_vec());
+        state.durable.insert(path.to_owned(), bytes.to_vec());
+    }
+
+    pub(crate) fn delete(&self, path: &str) {
+        let mut state = self.0.lock().unwrap();
+        state.seen.remove(path);
+        state.durable.remove(path);
+    }
+
+    /// Runs one writing operation, or part of it: `act` is told which share of it takes place.
+    fn write(&self, act: impl FnOnce(&mut State, Share) -> Result<()>) -> Result<()> {
+        let mut state = self.0.lock().unwrap();
+        if state.dead {
+            return Err(Error::other("the machine is off"));
+        }
+        let number = state.operations;
+        state.operations += 1;
+        let Some((_, fault)) = state.fail_at.filter(|(at, _)| *at == number) else {
+            return act(&mut state, Share::All);
+        };
+        state.dead = true;
+        match fault {
+            Fault::Failed => (),
+            Fault::FailedButPersisted => act(&mut state, Share::All)?,
+            Fault::Torn => act(&mut state, Share::Half)?,
+        }
+        Err(Error::other(format!("operation {number} fails: {fault:?}")))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Share {
+    All,
+    Half,
+}
+
+impl Disk for Faulty {
+    fn read(&self, path: &str) -> Result<Vec<u8>> {
+        let state = self.0.lock().unwrap();
+        state
+            .seen
+            .get(path)
+            .cloned()
+            .ok_or_else(|| Error::from(ErrorKind::NotFound))
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>> {
+        let state = self.0.lock().unwrap();
+        let names = state
+            .seen
+            .keys()
+            .filter_map(|path| path.strip_prefix(&format!("{folder}/")));
+        let names: BTreeSet<_> = names.filter_map(|rest| rest.split('/').next()).collect();
+        Ok(names.into_iter().map(str::to_owned).collect())
+    }
+
+    fn append(&self, path: &str, at: u64, bytes: &[u8]) -> Result<()> {
+        self.write(|state, share| {
+            let file = state.seen.get_mut(path).ok_or(ErrorKind::NotFound)?;
+            assert_eq!(
+                file.len() as u64,
+                at,
+                "the journal is appended to at its end"
+            );
+            file.extend(if share == Share::All {
+                bytes
+            } else {
+                &bytes[..bytes.len() / 2]
+            });
+            let file = file.clone();
+            state.durable.insert(path.to_owned(), file);
+            Ok(())
+        })
+    }
+
+    fn publish(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.write(|state, share| {
+            if share == Share::All {
+                state.seen.insert(path.to_owned(), bytes.to_vec());
+                state.whole.remove(path);
+            }
+            Ok(())
+        })
+    }
+
+    fn replace(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.write(|state, share| {
+            state.seen.insert(path.to_owned(), bytes.to_vec());
+            state.whole.insert(path.to_owned());
+            if share == Share::All {
+                state.durable.insert(path.to_owned(), bytes.to_vec());
+            }
+            Ok(())
+        })
+    }
+
+    fn sync(&self, paths: &BTreeSet<String>) -> Result<()> {
+        self.write(|state, share| {
+            let some = if share == Share::All {
+                paths.len()
+            } else {
+                paths.len() / 2
+            };
+            for path in paths.iter().take(some) {
+                let bytes = state.seen.get(path).cloned().ok_or(ErrorKind::NotFound)?;
+                state.durable.insert(path.clone(), bytes);
+            }
+            Ok(())
+        })
+    }
+
+    fn remove_folder(&self, folder: &str) -> Result<()> {
+        self.write(|state, _| {
+            state
+                .seen
+                .retain(|path, _| !path.starts_with(&format!("{folder}/")));
+            Ok(())
+        })
+    }
+}
