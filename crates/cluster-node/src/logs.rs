@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use rustix::fs::inotify;
 use tokio::io::unix::AsyncFd;
@@ -127,7 +128,7 @@ async fn tail_start(file: &mut tokio::fs::File, lines: u64) -> io::Result<u64> {
 pub async fn send(
     path: PathBuf,
     options: Options,
-    ended: impl AsyncFn() -> bool,
+    ended: impl Fn() -> BoxFuture<'static, bool> + Send,
     out: mpsc::Sender<io::Result<Bytes>>,
 ) -> io::Result<()> {
     let mut file = tokio::fs::File::open(&path).await?;
@@ -179,7 +180,9 @@ impl Changes {
     fn of(path: &Path) -> io::Result<Self> {
         let notify = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
         inotify::add_watch(&notify, path, inotify::WatchFlags::MODIFY)?;
-        Ok(Self(AsyncFd::new(notify)?))
+        #[expect(deprecated, reason = "the descriptor is owned, so it stays open for as long as it is registered")]
+        let registered = AsyncFd::new(notify)?;
+        Ok(Self(registered))
     }
 
     /// Waits for a write; at most a while, since the end of a container writes nothing.
@@ -211,6 +214,8 @@ pub fn last_words(path: &Path) -> io::Result<String> {
 mod tests {
     use std::io::Write as _;
 
+    use futures::FutureExt as _;
+
     use super::{Options, send};
 
     const LOG: &str = "2026-01-01T00:00:00.5Z stdout F one\n2026-01-01T00:00:01Z stdout P tw\n\
@@ -221,7 +226,7 @@ mod tests {
         let path = dir.path().join("0.log");
         std::fs::File::create(&path).unwrap().write_all(LOG.as_bytes()).unwrap();
         let (out, mut pieces) = tokio::sync::mpsc::channel(16);
-        send(path, options, async || true, out).await.unwrap();
+        send(path, options, || async { true }.boxed(), out).await.unwrap();
         let mut text = Vec::new();
         while let Some(piece) = pieces.recv().await {
             text.extend_from_slice(&piece.unwrap());
@@ -253,7 +258,10 @@ mod tests {
         let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let seen = ended.clone();
         let options = Options { follow: true, ..Options::default() };
-        let ended_now = async move || seen.load(std::sync::atomic::Ordering::SeqCst);
+        let ended_now = move || {
+            let ended = seen.load(std::sync::atomic::Ordering::SeqCst);
+            async move { ended }.boxed()
+        };
         let sending = tokio::spawn(send(path, options, ended_now, out));
         file.write_all(b"2026-01-01T00:00:00Z stdout F late\n").unwrap();
         assert_eq!(pieces.recv().await.unwrap().unwrap().as_ref(), b"late\n");

@@ -56,8 +56,8 @@ impl Objects {
         let namespace = meta.namespace.as_deref().unwrap_or_default();
         let account = pod.spec.as_ref().and_then(|spec| spec.service_account_name.as_deref()).unwrap_or("default");
         let request = TokenRequest {
-            spec: TokenRequestSpec {
-                audiences: audience.into_iter().map(ToOwned::to_owned).collect(),
+            spec: Some(TokenRequestSpec {
+                audiences: Some(audience.into_iter().map(ToOwned::to_owned).collect()),
                 expiration_seconds: Some(seconds),
                 bound_object_ref: Some(BoundObjectReference {
                     api_version: Some("v1".to_owned()),
@@ -65,14 +65,15 @@ impl Objects {
                     name: meta.name.clone(),
                     uid: meta.uid.clone(),
                 }),
-            },
+                ..TokenRequestSpec::default()
+            }),
             ..TokenRequest::default()
         };
         let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
         let what = format!("token of service account {namespace}/{account}");
         let made = api.create_token_request(account, &PostParams::default(), &request).await;
         let made = made.map_err(failed(what.clone()))?;
-        made.status.map(|status| status.token).ok_or(ObjectError::NotFound { kind: "token", name: what })
+        made.status.and_then(|status| status.token).ok_or(ObjectError::NotFound { kind: "token", name: what })
     }
 }
 

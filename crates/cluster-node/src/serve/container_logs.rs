@@ -1,9 +1,9 @@
 //! `/containerLogs/{namespace}/{pod}/{container}` (`kubelet.go: GetKubeletContainerLogs`).
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use http::{Response, StatusCode};
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
@@ -45,13 +45,16 @@ pub(super) async fn serve(shared: &std::sync::Arc<Shared>, address: &Address, qu
     let (out, pieces) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(16);
     let runtime = shared.runtime.clone();
     tokio::spawn(async move {
-        let ended = async || !runtime.container(&id).await.as_ref().is_ok_and(is_running);
+        let ended = move || {
+            let (runtime, id) = (runtime.clone(), id.clone());
+            async move { !runtime.container(&id).await.as_ref().is_ok_and(is_running) }.boxed()
+        };
         if let Err(error) = logs::send(path, options, ended, out).await {
             tracing::debug!(%error, "a log was not read to its end");
         }
     });
     let stream = ReceiverStream::new(pieces).map(|piece| piece.map(Frame::data));
-    Response::new(StreamBody::new(stream).boxed())
+    Response::new(BodyExt::boxed(StreamBody::new(stream)))
 }
 
 fn options(query: &Query, now: Timestamp) -> Result<Options, String> {
