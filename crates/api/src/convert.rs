@@ -230,7 +230,7 @@ fn container_rules(
     };
     Ok(policy::ContainerRules {
         images: globs("images", &rules.images)?,
-        digest_not_required: rules.require_digest == Some(false),
+        allow_without_digest: rules.require_digest == Some(false),
         targets: globs("targets", &rules.targets)?,
         allow_no_target: rules.allow_no_target,
         capabilities: names("spec.container.capabilities", &rules.capabilities)?,

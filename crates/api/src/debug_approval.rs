@@ -16,19 +16,7 @@ use crate::user::Stamp;
     shortname = "dappr",
     category = "ephemera",
     derive = "PartialEq",
-    doc = "One person's verdict on one DebugSession and its spec hash.",
-    printcolumn(name = "Session", type_ = "string", json_path = ".spec.session"),
-    printcolumn(name = "Verdict", type_ = "string", json_path = ".spec.verdict"),
-    printcolumn(
-        name = "Approver",
-        type_ = "string",
-        json_path = ".spec.approver.username"
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    doc = "One person's verdict on one DebugSession and its spec hash."
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DebugApprovalSpec {

@@ -20,23 +20,7 @@ use crate::debug_session::{Mode, Surface};
     shortname = "dpol",
     category = "ephemera",
     derive = "PartialEq",
-    doc = "Who may ask for which debug visits to which Pods, and on which terms.",
-    printcolumn(name = "Effect", type_ = "string", json_path = ".spec.effect"),
-    printcolumn(
-        name = "Groups",
-        type_ = "string",
-        json_path = ".spec.match.subjects.groups"
-    ),
-    printcolumn(
-        name = "Approval",
-        type_ = "string",
-        json_path = ".spec.approval.quorum[*].group"
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    doc = "Who may ask for which debug visits to which Pods, and on which terms."
 )]
 #[serde(rename_all = "camelCase", default)]
 pub struct DebugPolicySpec {
@@ -97,6 +81,10 @@ pub struct Subjects {
 /// What the debug container may be. In patterns `*` is any run of characters but `/`, `**` any run at all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one permission each, as the object's fields have them"
+)]
 pub struct ContainerRules {
     /// Patterns of image references that may run. A pattern without `@` is held against the reference without
     /// its digest. Left out: none.

@@ -19,38 +19,7 @@ use crate::user::Stamp;
     shortname = "dsess",
     category = "ephemera",
     derive = "PartialEq",
-    doc = "One debug visit to one Pod, from the ask to the close.",
-    printcolumn(name = "Pod", type_ = "string", json_path = ".spec.pod.name"),
-    printcolumn(
-        name = "Requester",
-        type_ = "string",
-        json_path = ".spec.requester.username"
-    ),
-    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
-    printcolumn(name = "Ticket", type_ = "string", json_path = ".spec.ticket"),
-    printcolumn(
-        name = "Container",
-        type_ = "string",
-        json_path = ".status.handle",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Image",
-        type_ = "string",
-        json_path = ".spec.container.image",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Message",
-        type_ = "string",
-        json_path = ".status.message",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    doc = "One debug visit to one Pod, from the ask to the close."
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DebugSessionSpec {

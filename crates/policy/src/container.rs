@@ -36,7 +36,7 @@ fn image(judge: &mut Judge<'_>, rules: &ContainerRules, image: &str) {
     if !rules.images.iter().any(|p| reference.fits(p)) {
         judge.refuse("container.images", image, listed(&rules.images));
     }
-    if !rules.digest_not_required && !reference.has_digest() {
+    if !rules.allow_without_digest && !reference.has_digest() {
         judge.refuse(
             "container.requireDigest",
             format!("{image} without a digest"),

@@ -1,6 +1,6 @@
 //! Yes, not yet, or no.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -194,12 +194,24 @@ impl fmt::Display for Finding {
                 policy.name, policy.generation
             )?;
         }
-        write!(
-            f,
-            "{}: found {}; accepted: {}",
-            self.field, self.found, self.accepted
-        )
+        write!(f, "{}: found ", self.field)?;
+        for character in self.found.chars() {
+            match character {
+                // What was found may have been written to deceive whoever reads it on a terminal.
+                c if c.is_control() || turns_text(c) => write!(f, "{}", c.escape_default())?,
+                c => f.write_char(c)?,
+            }
+        }
+        write!(f, "; accepted: {}", self.accepted)
     }
+}
+
+/// Characters that change the direction of what stands around them (Unicode annex 9) or are not seen.
+fn turns_text(character: char) -> bool {
+    matches!(
+        character,
+        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    )
 }
 
 impl fmt::Display for Denied {

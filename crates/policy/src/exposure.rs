@@ -21,6 +21,10 @@ mod sentences;
 
 /// What a visit would expose.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts of a Pod's spec, independent of each other"
+)]
 pub struct Exposure {
     /// Whose processes the visitor sees.
     pub processes: Processes,

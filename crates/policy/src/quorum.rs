@@ -41,7 +41,7 @@ pub(crate) struct Counting<'a> {
     pub(crate) now: Timestamp,
 }
 
-impl<'a> Counting<'a> {
+impl Counting<'_> {
     /// The approvals that make the quorum, or `None` while they do not.
     ///
     /// Each person fills one place: two groups are two people, even where one is in both.

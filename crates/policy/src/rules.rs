@@ -13,7 +13,7 @@ use session::{Mode, Person, PolicyVersion, Surface};
 use crate::{Glob, Selector};
 
 /// How long a visit may last, and an approval be waited for, where a policy does not say.
-pub const FIFTEEN_MINUTES: Duration = Duration::from_secs(15 * 60);
+pub const FIFTEEN_MINUTES: Duration = Duration::from_mins(15);
 
 /// A `DebugPolicy`.
 #[derive(Debug, Clone)]
@@ -78,11 +78,15 @@ impl Scope {
 
 /// What the container may be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one permission each, independent of the others, all of them refused by default"
+)]
 pub struct ContainerRules {
     /// Image references that may run. A pattern without `@` is held against the reference without its digest.
     pub images: Vec<Glob>,
     /// An image without a digest is accepted.
-    pub digest_not_required: bool,
+    pub allow_without_digest: bool,
     /// Containers of the Pod whose processes it may see.
     pub targets: Vec<Glob>,
     /// It may have no target: it then sees its own processes only (unless the Pod shares them all).

@@ -115,10 +115,8 @@ fn of_container(spec: &Value, container: &Value, whose: &str, found: &mut BTreeS
         for mount in items(&container[list]) {
             let through = format!("{} of {whose}", text(&mount[path]));
             let volume = items(&spec["volumes"]).find(|v| v["name"] == mount["name"]);
-            let sources = volume.map_or_else(
-                || vec![(Kind::Volume, text(&mount["name"]))],
-                |volume| sources(volume),
-            );
+            let sources =
+                volume.map_or_else(|| vec![(Kind::Volume, text(&mount["name"]))], sources);
             found.extend(sources.into_iter().map(|(kind, name)| Reach {
                 kind,
                 name,

@@ -1,0 +1,12 @@
+//! Decisions, asked at the crate's one door.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a setting that cannot be made fails its test"
+)]
+
+mod approvals;
+mod container;
+mod doors;
+mod exposure;
+mod scope;
+mod setting;
