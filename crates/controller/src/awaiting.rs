@@ -35,19 +35,21 @@ pub(crate) async fn look(
         )
     };
     let container = terms.container.clone();
-    Ok(match facts::decide(controller, session, live, container).await? {
-        Decision::Permit(permit) if permit.spec_hash() == terms.spec_hash => {
-            Step::did(Event::Granted(permit.grant()))
-        }
-        Decision::NeedsApproval(pending) if pending.spec_hash() == terms.spec_hash => {
-            Step::until(terms.approve_until)
-        }
-        Decision::Permit(_) | Decision::NeedsApproval(_) => Step::did(changed()),
-        Decision::Denied(denied) => {
-            let why = denied.findings.iter().map(ToString::to_string).collect();
-            Step::did(Event::Denied(Denial { why, by: None }))
-        }
-    })
+    Ok(
+        match facts::decide(controller, session, live, container).await? {
+            Decision::Permit(permit) if permit.spec_hash() == terms.spec_hash => {
+                Step::did(Event::Granted(permit.grant()))
+            }
+            Decision::NeedsApproval(pending) if pending.spec_hash() == terms.spec_hash => {
+                Step::until(terms.approve_until)
+            }
+            Decision::Permit(_) | Decision::NeedsApproval(_) => Step::did(changed()),
+            Decision::Denied(denied) => {
+                let why = denied.findings.iter().map(ToString::to_string).collect();
+                Step::did(Event::Denied(Denial { why, by: None }))
+            }
+        },
+    )
 }
 
 /// A person's no; of the one who asked it is a withdrawal.

@@ -126,7 +126,12 @@ impl Controller {
             let name = event.name();
             match self.journal.record(uid, event).await {
                 Ok(recorded) => {
-                    tracing::info!(session = uid, event = name, index = recorded.index, "recorded");
+                    tracing::info!(
+                        session = uid,
+                        event = name,
+                        index = recorded.index,
+                        "recorded"
+                    );
                 }
                 // Admission moved the session meanwhile: what was decided is of yesterday, look again.
                 Err(RecordError::Refused(refusal)) => {
@@ -152,7 +157,8 @@ impl Controller {
             return Ok(());
         };
         let shown = object.status.as_ref();
-        let status = api::status(&session, &self.journal.entries_of(uid)).keeping_transitions(shown);
+        let status =
+            api::status(&session, &self.journal.entries_of(uid)).keeping_transitions(shown);
         if shown == Some(&status) {
             return Ok(());
         }

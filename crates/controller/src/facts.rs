@@ -39,15 +39,19 @@ pub(crate) async fn decide(
         approvals: standing(session.phase.approvals(), &approvals),
         open_until: None,
     };
-    Ok(policy::evaluate(&policies, request, &facts, controller.journal.now()))
+    Ok(policy::evaluate(
+        &policies,
+        request,
+        &facts,
+        controller.journal.now(),
+    ))
 }
 
 /// The recorded verdicts whose objects are still there and still say the same.
 fn standing(recorded: &[Approval], live: &[DebugApproval]) -> Vec<Approval> {
     let stands = |approval: &&Approval| {
-        live.iter().any(|object| {
-            api::approval(object, approval.at).is_ok_and(|found| found == **approval)
-        })
+        live.iter()
+            .any(|object| api::approval(object, approval.at).is_ok_and(|found| found == **approval))
     };
     recorded.iter().filter(stands).cloned().collect()
 }

@@ -122,7 +122,9 @@ impl Queue {
                 self.wake_where(now, |p| p.namespace == *namespace && p.session == *name);
             }
             Wake::Pod { namespace, name } => {
-                self.wake_where(now, |p| !p.over && p.namespace == *namespace && p.pod == *name);
+                self.wake_where(now, |p| {
+                    !p.over && p.namespace == *namespace && p.pod == *name
+                });
             }
             Wake::Everything => self.wake_where(now, |p| !p.over),
         }

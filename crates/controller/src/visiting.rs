@@ -23,7 +23,10 @@ pub(crate) async fn injected(
     };
     // What runs, or what ran before anybody looked.
     let state = &status["state"];
-    for (name, since) in [("running", &state["running"]), ("terminated", &state["terminated"])] {
+    for (name, since) in [
+        ("running", &state["running"]),
+        ("terminated", &state["terminated"]),
+    ] {
         let began = pod::text(since, "/startedAt").parse::<Timestamp>();
         match (since.is_object(), began) {
             (true, Ok(at)) => return Ok(Step::did(started(controller, &live, status, at).await)),
@@ -76,7 +79,10 @@ async fn live(
     session: &Session,
 ) -> Result<Result<Value, String>, DriveError> {
     let wanted = &session.request.pod;
-    let found = controller.cluster.pod(&wanted.namespace, &wanted.name).await?;
+    let found = controller
+        .cluster
+        .pod(&wanted.namespace, &wanted.name)
+        .await?;
     Ok(pod::same(found, wanted))
 }
 
@@ -134,7 +140,9 @@ async fn started(controller: &Controller, live: &Value, status: &Value, at: Time
 fn exit(status: &Value) -> Exit {
     let end = &status["state"]["terminated"];
     Exit {
-        code: end["exitCode"].as_i64().and_then(|code| i32::try_from(code).ok()),
+        code: end["exitCode"]
+            .as_i64()
+            .and_then(|code| i32::try_from(code).ok()),
         reason: pod::text(end, "/reason").to_owned(),
         message: pod::text(end, "/message").to_owned(),
         finished_at: pod::text(end, "/finishedAt").parse().ok(),
