@@ -41,11 +41,10 @@ impl Chain {
     /// The mutating half: refuses, or changes `request.object`. Called before validation.
     pub async fn mutate(&self, request: &mut Request) -> Result<(), ApiError> {
         self.mutate_in_process(request)?;
-        let changed = webhook::mutate(self, request, webhook::Round::First).await?;
-        if changed {
+        if let Some(changed_by) = webhook::mutate(self, request, webhook::Round::First).await? {
             // A webhook's change is seen by everybody who came before it, once.
             self.mutate_in_process(request)?;
-            webhook::mutate(self, request, webhook::Round::Again).await?;
+            webhook::mutate(self, request, webhook::Round::Again(changed_by)).await?;
         }
         Ok(())
     }
