@@ -1,6 +1,6 @@
-//! Prints how fast the ledger is on this machine: `cargo run --release -p ledger-store --example append [FOLDER]`.
+//! Prints how fast the ledger is on this machine: `cargo run --release -p ledger-store --example append [FOLDER [ENTRIES]]`.
 //!
-//! One figure a line, `name value unit`. The folder (a temporary one by default) decides which disk is measured.
+//! One figure a line, `name value unit`. The folder (a temporary one by default) decides which disk is measured; without a number, a million entries are.
 
 use std::{
     hint::black_box,
@@ -15,7 +15,7 @@ use ledger_store::{Folder, Store};
 
 /// Appends of one caller that waits for each answer.
 const LONE: u64 = 2_000;
-/// The size of the log when it is verified.
+/// The size of the log when it is verified, if none is given.
 const ENTRIES: u64 = 1_000_000;
 /// Callers that wait at the same time.
 const TOGETHER: u64 = 10_000;
@@ -37,18 +37,24 @@ fn main() -> anyhow::Result<()> {
         .as_deref()
         .unwrap_or(temporary.path())
         .join("ledger-bench");
+    let entries = match std::env::args().nth(2) {
+        Some(number) => number
+            .parse()
+            .context("the second argument is a number of entries")?,
+        None => ENTRIES,
+    };
     std::fs::create_dir(&folder).with_context(|| format!("{} must be new", folder.display()))?;
-    let result = measure(&folder);
+    let result = measure(&folder, entries);
     std::fs::remove_dir_all(&folder)?;
     result
 }
 
-fn measure(folder: &Path) -> anyhow::Result<()> {
+fn measure(folder: &Path, entries: u64) -> anyhow::Result<()> {
     let signer = Signer::from_seed("ephemera.dev/log/bench", &[7; 32])?;
     let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
     let store = Arc::new(Store::open(folder, signer.clone())?);
     runtime.block_on(lone(&store))?;
-    runtime.block_on(together(&store))?;
+    runtime.block_on(together(&store, entries))?;
     let start = Instant::now();
     drop(store);
     show("close", start.elapsed().as_secs_f64() * 1e3, "ms");
@@ -85,14 +91,14 @@ async fn lone(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn together(store: &Arc<Store>) -> anyhow::Result<()> {
+async fn together(store: &Arc<Store>, entries: u64) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut waiting = tokio::task::JoinSet::new();
-    let callers = TOGETHER.min(ENTRIES);
+    let callers = TOGETHER.min(entries);
     for caller in 0..callers {
         let store = Arc::clone(store);
         waiting.spawn(async move {
-            for index in (LONE + caller..ENTRIES).step_by(usize::try_from(callers)?) {
+            for index in (LONE + caller..entries).step_by(usize::try_from(callers)?) {
                 store.append(entry(index)).await?;
             }
             anyhow::Ok(())
@@ -102,7 +108,11 @@ async fn together(store: &Arc<Store>) -> anyhow::Result<()> {
         done??;
     }
     let seconds = start.elapsed().as_secs_f64();
-    show("batched appends", to_f64(ENTRIES - LONE) / seconds, "per s");
+    show(
+        "batched appends",
+        to_f64(entries.saturating_sub(LONE)) / seconds,
+        "per s",
+    );
     Ok(())
 }
 

@@ -1,8 +1,14 @@
-use std::{io, ops::Range, path::Path, sync::Arc, thread::JoinHandle};
+use std::{
+    io,
+    ops::Range,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
 
 use ledger::{
     Export, Hash, InclusionProof, NotCanonical, ReadError, Reader, SignedCheckpoint, Signer,
-    Verified, Verifier, VerifyError, check_canonical, tile::MAX_ENTRY,
+    Verified, Verifier, VerifyError, check_canonical, reader::TileCache, tile::MAX_ENTRY,
 };
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -85,6 +91,7 @@ pub struct Store {
     checkpoint: watch::Receiver<Arc<SignedCheckpoint>>,
     verifier: Verifier,
     disk: Arc<dyn Disk>,
+    cache: Mutex<TileCache>,
     _lock: Option<Lock>,
 }
 
@@ -119,6 +126,7 @@ impl Store {
             checkpoint: seen,
             verifier,
             disk,
+            cache: Mutex::default(),
             _lock: None,
         })
     }
@@ -184,7 +192,13 @@ impl Store {
 
     /// The proof that an entry is in the log at the size of the latest checkpoint.
     pub fn inclusion(&self, index: u64) -> Result<InclusionProof, ReadError> {
-        Reader::new(&self.public(), self.checkpoint().size()).inclusion(index)
+        // A panic in another thread left at worst an emptier cache.
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let (public, size) = (self.public(), self.checkpoint().size());
+        let mut reader = Reader::with_cache(&public, size, std::mem::take(&mut *cache));
+        let proof = reader.inclusion(index);
+        *cache = reader.into_cache();
+        proof
     }
 
     /// Entries with their proofs, to be checked where the log is not.
@@ -225,9 +239,8 @@ fn run(
         let size = writer.size();
         match writer.commit(&entries) {
             Ok(checkpoint) => {
-                let checkpoint = shown.send_replace(Arc::new(checkpoint));
-                drop(checkpoint);
-                let checkpoint = Arc::clone(&shown.borrow());
+                let checkpoint = Arc::new(checkpoint);
+                shown.send_replace(Arc::clone(&checkpoint));
                 for (index, answer) in (size..).zip(answers) {
                     // Nobody waits any more: the entry stays, its receipt is lost.
                     let checkpoint = Arc::clone(&checkpoint);

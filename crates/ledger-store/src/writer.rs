@@ -67,11 +67,14 @@ pub(crate) struct Writer {
     journal_len: u64,
     /// Full tiles that are published and not yet synced.
     unsynced: BTreeSet<String>,
+    /// The partial tiles of the size that was published last.
+    shown: Vec<TileId>,
 }
 
 impl Writer {
     /// A writer on a log that `recover` has taken up; the journal is not begun before `settle`.
     pub(crate) fn new(disk: Arc<dyn Disk>, signer: Signer, epoch: u64, edge: Edge) -> Self {
+        let shown = TileId::edge(edge.size());
         Self {
             disk,
             signer,
@@ -79,6 +82,7 @@ impl Writer {
             edge,
             journal_len: 0,
             unsynced: BTreeSet::new(),
+            shown,
         }
     }
 
@@ -154,9 +158,15 @@ impl Writer {
         full: Vec<TileBytes>,
         checkpoint: &SignedCheckpoint,
     ) -> Result<(), CommitError> {
+        // A partial tile that has not grown is not written again: it may be one that the last settlement made
+        // durable and that opening needs, and an unsynced copy over it would undo that.
+        let mut partial = self.edge.partial();
+        let edge = partial.iter().map(|(id, _)| *id).collect();
+        partial.retain(|(id, _)| !self.shown.contains(id));
+        self.shown = edge;
         let (bundles, hashes): (Vec<_>, Vec<_>) = full
             .into_iter()
-            .chain(self.edge.partial())
+            .chain(partial)
             .partition(|(id, _)| id.kind == Kind::Entries);
         for (id, bytes) in bundles.into_iter().chain(hashes) {
             let path = id.to_string();

@@ -27,6 +27,12 @@ pub enum EdgeError {
     /// A tile could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The open bundle has another entry than the tile of level 0.
+    #[error("entry {index} has been changed: the tile of hashes has another one for it")]
+    Leaf {
+        /// The entry.
+        index: u64,
+    },
     /// The tiles are of another tree than the checkpoint.
     #[error("the tiles at size {size} have the root {computed}, the checkpoint says {signed}")]
     Root {

@@ -3,7 +3,11 @@
 //! A reader finds things; it does not believe them. Check what it gives against a checkpoint
 //! with [`InclusionProof::check`], or the whole log with [`verify`](crate::verify()).
 
-use std::{collections::VecDeque, io, ops::Range};
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    ops::Range,
+};
 
 use thiserror::Error;
 
@@ -87,12 +91,14 @@ pub(crate) fn read_tile<T: Tiles + ?Sized>(tiles: &T, id: TileId) -> Result<Vec<
 /// Tiles never change, so what is in here stays right while the log grows.
 #[derive(Debug, Default)]
 pub struct TileCache {
-    tiles: VecDeque<(TileId, Vec<Vec<Hash>>)>,
+    tiles: HashMap<TileId, Vec<Vec<Hash>>>,
+    /// In the order in which they came.
+    order: VecDeque<TileId>,
 }
 
 impl TileCache {
-    /// About one megabyte.
-    const TILES: usize = 64;
+    /// About four megabytes: all of a log of 65,000 entries.
+    const TILES: usize = 256;
 
     fn node<T: Tiles + ?Sized>(
         &mut self,
@@ -101,22 +107,27 @@ impl TileCache {
         height: u8,
         place: u64,
     ) -> Result<Option<Hash>, ReadError> {
-        let at = match self.tiles.iter().position(|(known, _)| *known == id) {
-            Some(at) => at,
-            None => {
-                let bytes = read_tile(tiles, id)?;
-                let hashes = tile::decode_hashes(&bytes, id.width)
-                    .map_err(|source| ReadError::Content { tile: id, source })?;
-                self.tiles.push_front((id, rows(hashes)));
-                self.tiles.truncate(Self::TILES);
-                0
-            }
-        };
-        let row = self.tiles[at].1.get(usize::from(height));
-        Ok(row
-            .zip(usize::try_from(place).ok())
-            .and_then(|(row, at)| row.get(at))
-            .copied())
+        if !self.tiles.contains_key(&id) {
+            let bytes = read_tile(tiles, id)?;
+            let hashes = tile::decode_hashes(&bytes, id.width)
+                .map_err(|source| ReadError::Content { tile: id, source })?;
+            self.keep(id, rows(hashes));
+        }
+        let row = self
+            .tiles
+            .get(&id)
+            .and_then(|rows| rows.get(usize::from(height)));
+        Ok(row.and_then(|row| row.get(to_usize(place))).copied())
+    }
+
+    fn keep(&mut self, id: TileId, rows: Vec<Vec<Hash>>) {
+        self.tiles.insert(id, rows);
+        self.order.push_back(id);
+        if self.order.len() > Self::TILES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.tiles.remove(&oldest);
+        }
     }
 }
 

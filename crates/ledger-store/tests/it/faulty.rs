@@ -27,8 +27,8 @@ struct State {
     seen: Files,
     /// What a loss of power leaves.
     durable: Files,
-    /// Whose content was synced before its name: a loss of power leaves the old or the new one.
-    whole: BTreeSet<String>,
+    /// What was written and not synced since, be it the same bytes again: a loss of power may empty it.
+    dirty: BTreeSet<String>,
     operations: u64,
     fail_at: Option<(u64, Fault)>,
     dead: bool,
@@ -49,44 +49,42 @@ impl Faulty {
         self.0.lock().unwrap().operations
     }
 
-    /// The process was killed: everything it wrote is still there.
+    /// The process was killed: everything it wrote is still there, durable or not.
     pub(crate) fn after_kill(&self) -> Self {
         let state = self.0.lock().unwrap();
-        Self::with(state.seen.clone(), state.durable.clone())
+        let (seen, durable) = (state.seen.clone(), state.durable.clone());
+        let dirty = state.dirty.clone();
+        Self(Arc::new(Mutex::new(State {
+            seen,
+            durable,
+            dirty,
+            ..State::default()
+        })))
     }
 
     /// The power went: what was not synced is gone, empty, or there, as `luck` has it.
     pub(crate) fn after_power_loss(&self, luck: u64) -> Self {
         let state = self.0.lock().unwrap();
         let mut files = state.durable.clone();
-        let mut luck = luck;
+        let mut luck = Luck(luck);
         for (path, bytes) in &state.seen {
-            luck = luck
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            if state.durable.get(path) == Some(bytes) {
-                continue;
+            let emptied = state.dirty.contains(path) && luck.one_in(4);
+            if emptied {
+                files.insert(path.clone(), Vec::new());
+            } else if luck.one_in(2) {
+                files.insert(path.clone(), bytes.clone());
             }
-            match luck >> 62 {
-                0 => files.insert(path.clone(), bytes.clone()),
-                1 if !state.whole.contains(path) => files.insert(path.clone(), Vec::new()),
-                _ => None,
-            };
         }
         for path in state
             .durable
             .keys()
             .filter(|path| !state.seen.contains_key(*path))
         {
-            luck = luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            if luck >> 63 == 0 {
+            if luck.one_in(2) {
                 files.remove(path);
             }
         }
-        Self::with(files.clone(), files)
-    }
-
-    fn with(seen: Files, durable: Files) -> Self {
+        let (seen, durable) = (files.clone(), files);
         Self(Arc::new(Mutex::new(State {
             seen,
             durable,
@@ -128,6 +126,19 @@ impl Faulty {
             Fault::Torn => act(&mut state, Share::Half)?,
         }
         Err(Error::other(format!("operation {number} fails: {fault:?}")))
+    }
+}
+
+/// A repeatable series of chances.
+struct Luck(u64);
+
+impl Luck {
+    fn one_in(&mut self, chances: u64) -> bool {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33).is_multiple_of(chances)
     }
 }
 
@@ -180,7 +191,7 @@ impl Disk for Faulty {
         self.write(|state, share| {
             if share == Share::All {
                 state.seen.insert(path.to_owned(), bytes.to_vec());
-                state.whole.remove(path);
+                state.dirty.insert(path.to_owned());
             }
             Ok(())
         })
@@ -189,7 +200,7 @@ impl Disk for Faulty {
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<()> {
         self.write(|state, share| {
             state.seen.insert(path.to_owned(), bytes.to_vec());
-            state.whole.insert(path.to_owned());
+            state.dirty.remove(path);
             if share == Share::All {
                 state.durable.insert(path.to_owned(), bytes.to_vec());
             }
@@ -207,6 +218,7 @@ impl Disk for Faulty {
             for path in paths.iter().take(some) {
                 let bytes = state.seen.get(path).cloned().ok_or(ErrorKind::NotFound)?;
                 state.durable.insert(path.clone(), bytes);
+                state.dirty.remove(path);
             }
             Ok(())
         })
