@@ -1,2 +1,7 @@
-//! The `ephemera` command.
-fn main() {}
+//! The `ephemera` command, also as `kubectl-ephemera`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main(std::env::args_os().collect())
+}

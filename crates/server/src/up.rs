@@ -1,0 +1,175 @@
+//! The small cluster and the governance beside it, in one process: `ephemera up`.
+//!
+//! They meet only over HTTPS: the governance is given a kubeconfig and webhooks by URL, as on any cluster.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cluster_node::{Node, NodeConfig};
+use cluster_sandbox::{HelperCommand, LocalConfig, LocalRuntime};
+use cluster_server::Server;
+use jiff::Timestamp;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::governance::{Governance, GovernanceConfig};
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What is to be started.
+pub struct UpConfig {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Where the API server listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The node's name.
+    pub node_name: String,
+    /// Without the governance.
+    pub bare: bool,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+/// Why it cannot be started. Each says in one line what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum UpError {
+    /// Containers need root.
+    #[error("containers need root: run it with sudo")]
+    NotRoot,
+    /// The kernel has no overlayfs.
+    #[error("this kernel has no overlayfs, which containers need: `modprobe overlay`, or use a kernel that has it")]
+    NoOverlay,
+    /// The data directory cannot be used.
+    #[error("the data directory {} cannot be used ({source}): choose another with --data-dir", path.display())]
+    DataDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Another one runs on the same data directory.
+    #[error("another `ephemera up` runs on {}: end it first, or choose another --data-dir", path.display())]
+    Running {
+        /// Which directory.
+        path: PathBuf,
+    },
+    /// The port is taken.
+    #[error("{address} is taken: end what listens there, or choose another with --listen (port 0 takes a free one)")]
+    PortTaken {
+        /// Which address.
+        address: SocketAddr,
+    },
+    /// A part did not start.
+    #[error("the {part} did not start: {message}")]
+    Part {
+        /// Which.
+        part: &'static str,
+        /// Why, with causes.
+        message: String,
+    },
+}
+
+/// A running cluster.
+pub struct Up {
+    governance: Option<Governance>,
+    node: Node,
+    runtime: Arc<LocalRuntime>,
+    server: Server,
+    /// Held as long as the data directory is in use.
+    _lock: File,
+}
+
+impl Up {
+    /// Starts the API server, the node agent and, unless it is to be bare, the governance; ready when it returns.
+    pub async fn start(config: UpConfig) -> Result<Self, UpError> {
+        if !rustix::process::geteuid().is_root() {
+            return Err(UpError::NotRoot);
+        }
+        if !has_overlay() {
+            return Err(UpError::NoOverlay);
+        }
+        let lock = take(&config.data_dir)?;
+        let server = api_server(&config).await?;
+        let runtime = LocalRuntime::open(LocalConfig::new(&config.data_dir, HelperCommand::this_program()))
+            .map_err(|error| part("container runtime", &error))?;
+        let node = node(&config, &server, &runtime).await?;
+        let governance = if config.bare { None } else { Some(govern(&config, &server).await?) };
+        Ok(Self { governance, node, runtime, server, _lock: lock })
+    }
+
+    /// Where the API server is.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Ends everything in the opposite order; containers too, unless they are to be kept.
+    pub async fn stop(self, keep: bool) -> Result<(), UpError> {
+        if let Some(governance) = self.governance {
+            governance.stop().await;
+        }
+        self.node.stop(keep).await;
+        self.runtime.shutdown(keep).await.map_err(|error| part("container runtime", &error))?;
+        self.server.stop().await;
+        Ok(())
+    }
+}
+
+async fn api_server(config: &UpConfig) -> Result<Server, UpError> {
+    let server = cluster_server::Config {
+        data_dir: config.data_dir.clone(),
+        listen: config.listen,
+        bare: config.bare,
+        clock: Arc::clone(&config.clock),
+    };
+    Server::start(server).await.map_err(|error| match &error {
+        cluster_server::StartError::AddressInUse(_) => UpError::PortTaken { address: config.listen },
+        _ => part("API server", &error),
+    })
+}
+
+async fn node(config: &UpConfig, server: &Server, runtime: &Arc<LocalRuntime>) -> Result<Node, UpError> {
+    let credential = server.node_credential(&config.node_name).map_err(|error| part("node agent", &error))?;
+    let node = NodeConfig {
+        name: config.node_name.clone(),
+        server: server.url(),
+        ca_pem: server.ca_pem().to_owned(),
+        token: credential.token,
+        serving_certificate_pem: credential.serving_certificate_pem,
+        serving_key_pem: credential.serving_key_pem,
+        runtime: Arc::clone(runtime) as _,
+        images: Arc::clone(runtime) as _,
+        data_dir: config.data_dir.clone(),
+        clock: Arc::clone(&config.clock),
+    };
+    Node::start(node).await.map_err(|error| part("node agent", &error))
+}
+
+async fn govern(config: &UpConfig, server: &Server) -> Result<Governance, UpError> {
+    let governance = GovernanceConfig::beside(&server.url(), server.ca_pem(), server.admin_token(), &config.data_dir, Arc::clone(&config.clock));
+    Governance::start(governance).await.map_err(|error| part("governance", &error))
+}
+
+fn part(part: &'static str, error: &dyn std::error::Error) -> UpError {
+    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    UpError::Part { part, message: causes.collect::<Vec<_>>().join(": ") }
+}
+
+/// One `up` for one data directory. The lock goes with the process, whatever ends it.
+fn take(data_dir: &Path) -> Result<File, UpError> {
+    let unusable = |source| UpError::DataDir { path: data_dir.to_owned(), source };
+    std::fs::create_dir_all(data_dir).map_err(unusable)?;
+    let lock = File::options().create(true).truncate(false).write(true).open(data_dir.join("lock")).map_err(unusable)?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(UpError::Running { path: data_dir.to_owned() }),
+        Err(errno) => Err(unusable(errno.into())),
+    }
+}
+
+fn has_overlay() -> bool {
+    let listed = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    listed.lines().any(|line| line.trim_end().ends_with("overlay"))
+        || std::path::Path::new("/sys/module/overlay").exists()
+}
