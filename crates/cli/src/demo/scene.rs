@@ -81,8 +81,8 @@ fn policy() -> Value {
                 "subjects": {"groups": ["sre"]},
             },
             "container": {
-                "images": ["docker.io/library/debug-tools:*", "debug-tools:*"], "requireDigest": false,
-                "targets": ["runner"], "capabilities": ["SYS_PTRACE"], "user": "Any",
+                "images": ["debug-tools:*"], "requireDigest": false, "targets": ["runner"], "tty": true,
+                "capabilities": ["SYS_PTRACE"], "user": "Any", "allowPrivilegeEscalation": true,
             },
             "request": {"reason": {"minLength": 10}, "ticket": {"pattern": "^INC-[0-9]+$"}, "maxDurationSeconds": 1800},
             "approval": {"quorum": [{"group": "approvers", "count": 1}]},
