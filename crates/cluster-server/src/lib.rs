@@ -11,6 +11,7 @@ pub mod pki;
 
 pub mod authn;
 pub mod authz;
+pub mod reviews;
 
 pub mod api;
 pub mod admission;

@@ -2,6 +2,11 @@
 
 use serde_json::Value;
 
+/// Whether the labels of `object` satisfy `selector`.
+pub fn matches(selector: &Value, object: &Value) -> bool {
+    matches_labels(selector, &object["metadata"]["labels"])
+}
+
 /// Whether `labels` (an object's `metadata.labels`) satisfy `selector`.
 ///
 /// An empty selector matches everything, an absent one nothing, and so does one that cannot be read.

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use rustls_pki_types::CertificateDer;
 
-pub use token::{Bound, ServiceAccountTokens, TokenError};
+pub use token::{Bound, ISSUER, ServiceAccountTokens, TokenError};
 
 use crate::error::ApiError;
 use crate::identity::User;
