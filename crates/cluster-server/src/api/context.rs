@@ -65,7 +65,7 @@ impl Context {
     }
 
     /// Takes over the warnings and audit annotations that admission left on its request.
-    pub(super) fn take_from(&self, request: &mut Request) {
+    pub(crate) fn take_from(&self, request: &mut Request) {
         for warning in request.warnings.drain(..) {
             self.warnings.add(warning);
         }
