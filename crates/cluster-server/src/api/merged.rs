@@ -9,6 +9,7 @@ use super::{Api, Context, Target, admission_request, graceful, meta, versioned};
 use crate::admission::Operation;
 use crate::error::ApiError;
 use crate::field::FieldError;
+use crate::kinds::metadata;
 use crate::store::{Object, StoreError};
 
 /// Why a change was not stored.
@@ -122,13 +123,14 @@ fn before_update(target: &Target, new: &mut Value, old: &Value) {
 }
 
 /// What does not hold in the metadata of an object about to be created.
-pub(super) fn metadata_create(_target: &Target, _object: &Value) -> Vec<FieldError> {
-    Vec::new()
+pub(super) fn metadata_create(target: &Target, object: &Value) -> Vec<FieldError> {
+    let resource = &target.resource;
+    metadata::validate_create(object, &resource.group, &resource.plural, resource.namespaced)
 }
 
 /// What does not hold in changed metadata.
-pub(super) fn metadata_update(_target: &Target, _new: &Value, _old: &Value) -> Vec<FieldError> {
-    Vec::new()
+pub(super) fn metadata_update(_target: &Target, new: &Value, old: &Value) -> Vec<FieldError> {
+    metadata::validate_update(new, old)
 }
 
 /// The revision that a body insists on, if it does. `Err` is a text that is no revision.

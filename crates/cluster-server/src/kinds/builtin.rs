@@ -29,7 +29,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: NO_COLLECTION,
         subresources: &["status", "finalize"],
         decode: decode_as::<core::v1::Namespace>,
-        strategy: &Plain,
+        strategy: &super::namespace::NAMESPACE,
     },
     Kind {
         group: "",
@@ -43,7 +43,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &["status"],
         decode: decode_as::<core::v1::Node>,
-        strategy: &Plain,
+        strategy: &super::node::NODE,
     },
     Kind {
         group: "",
@@ -57,7 +57,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &["status", "ephemeralcontainers"],
         decode: decode_as::<core::v1::Pod>,
-        strategy: &Plain,
+        strategy: &super::pod::POD,
     },
     Kind {
         group: "",
@@ -71,7 +71,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<core::v1::PodTemplate>,
-        strategy: &Plain,
+        strategy: &super::node::POD_TEMPLATE,
     },
     Kind {
         group: "",
@@ -85,7 +85,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<core::v1::Event>,
-        strategy: &Plain,
+        strategy: &super::node::EVENT,
     },
     Kind {
         group: "",
@@ -99,7 +99,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<core::v1::ServiceAccount>,
-        strategy: &Plain,
+        strategy: &super::node::SERVICE_ACCOUNT,
     },
     Kind {
         group: "",
@@ -113,7 +113,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<core::v1::Secret>,
-        strategy: &Plain,
+        strategy: &super::config::SECRET,
     },
     Kind {
         group: "",
@@ -127,7 +127,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<core::v1::ConfigMap>,
-        strategy: &Plain,
+        strategy: &super::config::CONFIG_MAP,
     },
     Kind {
         group: "events.k8s.io",
@@ -141,7 +141,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<events::v1::Event>,
-        strategy: &Plain,
+        strategy: &super::node::EVENT,
     },
     Kind {
         group: "rbac.authorization.k8s.io",
@@ -155,7 +155,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<rbac::v1::Role>,
-        strategy: &Plain,
+        strategy: &super::rbac::ROLE,
     },
     Kind {
         group: "rbac.authorization.k8s.io",
@@ -169,7 +169,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<rbac::v1::RoleBinding>,
-        strategy: &Plain,
+        strategy: &super::rbac::ROLE_BINDING,
     },
     Kind {
         group: "rbac.authorization.k8s.io",
@@ -183,7 +183,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<rbac::v1::ClusterRole>,
-        strategy: &Plain,
+        strategy: &super::rbac::CLUSTER_ROLE,
     },
     Kind {
         group: "rbac.authorization.k8s.io",
@@ -197,7 +197,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<rbac::v1::ClusterRoleBinding>,
-        strategy: &Plain,
+        strategy: &super::rbac::CLUSTER_ROLE_BINDING,
     },
     Kind {
         group: "apiextensions.k8s.io",
@@ -225,7 +225,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<admissionregistration::v1::MutatingWebhookConfiguration>,
-        strategy: &Plain,
+        strategy: &super::webhook::MUTATING_WEBHOOKS,
     },
     Kind {
         group: "admissionregistration.k8s.io",
@@ -239,7 +239,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<admissionregistration::v1::ValidatingWebhookConfiguration>,
-        strategy: &Plain,
+        strategy: &super::webhook::VALIDATING_WEBHOOKS,
     },
     Kind {
         group: "coordination.k8s.io",
@@ -253,7 +253,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<coordination::v1::Lease>,
-        strategy: &Plain,
+        strategy: &super::node::LEASE,
     },
     Kind {
         group: "node.k8s.io",
@@ -267,7 +267,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<node::v1::RuntimeClass>,
-        strategy: &Plain,
+        strategy: &super::node::RUNTIME_CLASS,
     },
     Kind {
         group: "scheduling.k8s.io",
@@ -281,7 +281,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<scheduling::v1::PriorityClass>,
-        strategy: &Plain,
+        strategy: &super::node::PRIORITY_CLASS,
     },
     Kind {
         group: "policy",

@@ -6,11 +6,20 @@
 //! `k8s-openapi` type, which drops (and reports) unknown fields and refuses wrong JSON types.
 
 mod builtin;
-mod decode;
+pub mod config;
+pub mod decode;
 mod go;
+pub mod metadata;
+pub mod names;
+pub mod namespace;
+pub mod node;
+pub mod pod;
 pub mod quantity;
+pub mod rbac;
 mod registry;
-mod shape;
+pub mod shape;
+pub mod webhook;
+pub mod table;
 
 use serde_json::Value;
 

@@ -1,0 +1,139 @@
+//! A Pod's row (`printPod`).
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::age::{human, since};
+
+/// What the containers of a Pod add up to.
+#[derive(Default)]
+struct Tally {
+    ready: usize,
+    restarts: i64,
+    last_restart: Option<Timestamp>,
+}
+
+pub(super) fn cells(pod: &Value, now: Timestamp) -> Vec<Value> {
+    let (status, spec) = (&pod["status"], &pod["spec"]);
+    let mut reason = text(&status["reason"]).or_else(|| text(&status["phase"])).unwrap_or_default();
+    if condition(pod, "PodScheduled").is_some_and(|c| c["reason"] == "SchedulingGated") {
+        reason = "SchedulingGated".to_owned();
+    }
+    let mut tally = Tally::default();
+    let initializing = init_reason(pod, &mut tally);
+    if let Some(found) = &initializing {
+        reason.clone_from(found);
+    }
+    if initializing.is_none() || condition(pod, "Initialized").is_some_and(|c| c["status"] == "True") {
+        main_reason(pod, &mut reason, &mut tally);
+    }
+    if !pod["metadata"]["deletionTimestamp"].is_null() {
+        let phase = status["phase"].as_str().unwrap_or_default();
+        if status["reason"] == "NodeLost" {
+            reason = "Unknown".to_owned();
+        } else if !matches!(phase, "Succeeded" | "Failed") {
+            reason = "Terminating".to_owned();
+        }
+    }
+    let total = list(&spec["containers"]).len() + list(&spec["initContainers"]).iter().filter(|c| c["restartPolicy"] == "Always").count();
+    let restarts = match tally.last_restart {
+        Some(at) if tally.restarts > 0 => format!("{} ({} ago)", tally.restarts, human(now.duration_since(at).as_secs())),
+        _ => tally.restarts.to_string(),
+    };
+    let or_none = |value: &Value| text(value).unwrap_or_else(|| "<none>".to_owned());
+    let ip = status["podIPs"].get(0).map_or_else(|| or_none(&status["podIP"]), |ip| or_none(&ip["ip"]));
+    vec![
+        pod["metadata"]["name"].clone(),
+        format!("{}/{total}", tally.ready).into(),
+        reason.into(),
+        restarts.into(),
+        since(&pod["metadata"]["creationTimestamp"], now),
+        ip.into(),
+        or_none(&spec["nodeName"]).into(),
+        or_none(&status["nominatedNodeName"]).into(),
+        readiness_gates(pod).into(),
+    ]
+}
+
+fn readiness_gates(pod: &Value) -> String {
+    let gates = list(&pod["spec"]["readinessGates"]);
+    if gates.is_empty() {
+        return "<none>".to_owned();
+    }
+    let holds = |gate: &&Value| condition(pod, gate["conditionType"].as_str().unwrap_or_default()).is_some_and(|c| c["status"] == "True");
+    format!("{}/{}", gates.iter().filter(holds).count(), gates.len())
+}
+
+/// What keeps the init containers, if they are not through.
+fn init_reason(pod: &Value, tally: &mut Tally) -> Option<String> {
+    let specs = list(&pod["spec"]["initContainers"]);
+    let sidecar = |name: &Value| specs.iter().any(|c| c["name"] == *name && c["restartPolicy"] == "Always");
+    for (at, container) in list(&pod["status"]["initContainerStatuses"]).iter().enumerate() {
+        tally.count(container);
+        let state = &container["state"];
+        let is_sidecar = sidecar(&container["name"]);
+        if state["terminated"].is_object() && state["terminated"]["exitCode"] == 0 {
+            continue;
+        }
+        if is_sidecar && container["started"] == true {
+            tally.ready += usize::from(container["ready"] == true);
+            continue;
+        }
+        let waiting = text(&state["waiting"]["reason"]).filter(|reason| reason != "PodInitializing");
+        return Some(if state["terminated"].is_object() {
+            format!("Init:{}", ended(&state["terminated"]))
+        } else if let Some(reason) = waiting {
+            format!("Init:{reason}")
+        } else {
+            format!("Init:{at}/{}", specs.len())
+        });
+    }
+    None
+}
+
+fn main_reason(pod: &Value, reason: &mut String, tally: &mut Tally) {
+    let mut running = false;
+    for container in list(&pod["status"]["containerStatuses"]).iter().rev() {
+        tally.count(container);
+        let state = &container["state"];
+        if let Some(waiting) = text(&state["waiting"]["reason"]) {
+            *reason = waiting;
+        } else if state["terminated"].is_object() {
+            *reason = ended(&state["terminated"]);
+        } else if container["ready"] == true && state["running"].is_object() {
+            running = true;
+            tally.ready += 1;
+        }
+    }
+    if reason == "Completed" && running {
+        let ready = condition(pod, "Ready").is_some_and(|c| c["status"] == "True");
+        *reason = if ready { "Running" } else { "NotReady" }.to_owned();
+    }
+}
+
+impl Tally {
+    fn count(&mut self, container: &Value) {
+        self.restarts += container["restartCount"].as_i64().unwrap_or(0);
+        let ended = container["lastState"]["terminated"]["finishedAt"].as_str().and_then(|t| t.parse().ok());
+        self.last_restart = self.last_restart.max(ended);
+    }
+}
+
+fn ended(terminated: &Value) -> String {
+    text(&terminated["reason"]).unwrap_or_else(|| match terminated["signal"].as_i64() {
+        Some(signal) if signal != 0 => format!("Signal:{signal}"),
+        _ => format!("ExitCode:{}", terminated["exitCode"]),
+    })
+}
+
+fn condition<'a>(pod: &'a Value, kind: &str) -> Option<&'a Value> {
+    list(&pod["status"]["conditions"]).iter().find(|c| c["type"] == kind)
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
