@@ -12,6 +12,8 @@ use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{broadcast, mpsc};
 
+pub use crate::reference::normalize_reference;
+
 /// Identifier of a Pod sandbox.
 pub type SandboxId = String;
 /// Identifier of a container.
@@ -347,14 +349,4 @@ pub trait Images: Send + Sync + 'static {
     async fn status(&self, reference: &str) -> Result<Option<ImageStatus>, RuntimeError>;
     /// All images, by first tag.
     async fn list(&self) -> Result<Vec<ImageStatus>, RuntimeError>;
-}
-
-/// `busybox` → `docker.io/library/busybox:latest`.
-///
-/// # Errors
-/// The text of `distribution/reference` for what is no reference, for example
-/// `invalid reference format: repository name (library/Not Valid) must be lowercase`.
-pub fn normalize_reference(reference: &str) -> Result<String, String> {
-    let _ = reference;
-    Err("invalid reference format".to_owned())
 }

@@ -1,0 +1,46 @@
+//! The system calls that no safe wrapper exists for. The only unsafe code of the crate.
+#![expect(unsafe_code, reason = "system calls without a safe wrapper, each with its reason below")]
+
+use std::io;
+
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
+
+/// Puts every signal back to its default action and unblocks all: ignored signals and the mask are
+/// inherited across `execve`, and Rust's runtime ignores `SIGPIPE`.
+pub(crate) fn reset_signals() -> nix::Result<()> {
+    for signal in Signal::iterator() {
+        if matches!(signal, Signal::SIGKILL | Signal::SIGSTOP) {
+            continue;
+        }
+        // SAFETY: the default action installs no handler, so no code of ours runs in signal context.
+        unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
+    }
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+}
+
+/// One instruction of a filter program, as the kernel's `struct sock_filter`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Instruction {
+    pub(crate) code: u16,
+    pub(crate) jump_true: u8,
+    pub(crate) jump_false: u8,
+    pub(crate) operand: u32,
+}
+
+#[repr(C)]
+struct Program {
+    length: u16,
+    instructions: *const Instruction,
+}
+
+/// Installs a seccomp filter for the calling thread (`seccomp(2)`, `SECCOMP_SET_MODE_FILTER`).
+///
+/// Needs `CAP_SYS_ADMIN` or `no_new_privs`, and sets neither.
+pub(crate) fn install_seccomp(filter: &[Instruction]) -> io::Result<()> {
+    let length = u16::try_from(filter.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let program = Program { length, instructions: filter.as_ptr() };
+    // SAFETY: the kernel copies `length` instructions from a slice that outlives the call and checks the program.
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,3 @@
+//! (below)
+use libtest_mimic::Trial;
+pub(crate) fn all() -> Vec<Trial> { Vec::new() }
