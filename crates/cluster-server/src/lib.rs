@@ -7,11 +7,18 @@
 //!
 //! A request walks through the modules in this order.
 
+mod server;
+pub use server::{Config, Credential, Server, StartError};
+
 pub mod pki;
 
+pub mod http;
+pub mod discovery;
+pub mod protobuf;
 pub mod authn;
 pub mod authz;
 pub mod reviews;
+pub mod connect;
 
 pub mod api;
 pub mod admission;

@@ -101,9 +101,8 @@ fn check_kind(target: &Target, value: &mut Value) -> Result<(), ApiError> {
         return Ok(());
     }
     let (group, short) = version.rsplit_once('/').unwrap_or(("", &version));
-    let why = if super::body::is_builtin(group, short, &kind) {
-        let from = if group.is_empty() { short.to_owned() } else { short.to_string() };
-        format!("converting ({from}.{kind}) to ({}.{wanted}): unknown conversion", internal_package(&resource.group))
+    let why = if is_builtin(group, short, &kind) {
+        format!("converting ({short}.{kind}) to ({}.{wanted}): unknown conversion", internal_package(&resource.group))
     } else {
         format!("no kind {kind:?} is registered for version {version:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\"")
     };

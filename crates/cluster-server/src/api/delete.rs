@@ -159,3 +159,58 @@ fn check(target: &Target, preconditions: &Preconditions, old: &Object) -> Result
     }
     Ok(())
 }
+
+impl DeleteOptions {
+    /// Reads a `DeleteOptions` object.
+    ///
+    /// # Errors
+    /// 400 another kind or JSON type · 422 values that do not hold.
+    pub fn from_value(body: &Value) -> Result<Self, ApiError> {
+        let kind = body["kind"].as_str().unwrap_or("DeleteOptions");
+        if kind != "DeleteOptions" {
+            let version = body["apiVersion"].as_str().unwrap_or("v1");
+            return Err(ApiError::bad_request(format!("expected DeleteOptions, the body is {version} {kind}")));
+        }
+        let mistyped = |field: &str, wanted: &str| {
+            ApiError::bad_request(format!("DeleteOptions cannot be read: {field} must be {wanted}"))
+        };
+        let text = |value: &Value, field: &str| match value {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text.clone())),
+            _ => Err(mistyped(field, "a string")),
+        };
+        let grace = &body["gracePeriodSeconds"];
+        let grace_period_seconds = if grace.is_null() {
+            None
+        } else {
+            Some(grace.as_i64().ok_or_else(|| mistyped("gracePeriodSeconds", "a whole number"))?)
+        };
+        let orphan = body["orphanDependents"].as_bool().map(|orphan| if orphan { "Orphan" } else { "Background" }.to_owned());
+        let propagation_policy = text(&body["propagationPolicy"], "propagationPolicy")?.or(orphan);
+        let known = ["Background", "Foreground", "Orphan"];
+        if let Some(policy) = propagation_policy.as_deref().filter(|policy| !known.contains(policy)) {
+            let field = crate::field::Path::new("propagationPolicy");
+            let error = crate::field::FieldError::not_supported(&field, policy, &["Foreground", "Background", "Orphan", "nil"]);
+            return Err(ApiError::invalid("meta.k8s.io", "DeleteOptions", "", &[error]));
+        }
+        let preconditions = Preconditions {
+            uid: text(&body["preconditions"]["uid"], "preconditions.uid")?,
+            resource_version: text(&body["preconditions"]["resourceVersion"], "preconditions.resourceVersion")?,
+        };
+        Ok(Self { grace_period_seconds, preconditions, propagation_policy })
+    }
+
+    /// Whether a `DeleteOptions` object asks for a dry run.
+    ///
+    /// # Errors
+    /// 422: a stage that there is not.
+    pub fn is_dry_run(body: &Value) -> Result<bool, ApiError> {
+        let stages = body["dryRun"].as_array().map_or(&[] as &[Value], Vec::as_slice);
+        if stages.iter().any(|stage| stage != "All") {
+            let field = crate::field::Path::new("dryRun");
+            let error = crate::field::FieldError::not_supported(&field, Value::Array(stages.to_vec()), &["All"]);
+            return Err(ApiError::invalid("meta.k8s.io", "DeleteOptions", "", &[error]));
+        }
+        Ok(!stages.is_empty())
+    }
+}

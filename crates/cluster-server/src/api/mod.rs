@@ -2,6 +2,7 @@
 //!
 //! Authorization has been done by the caller; admission is done here.
 
+mod binding;
 mod body;
 mod context;
 mod create;
@@ -140,6 +141,8 @@ fn versioned(resource: &Resource, object: Arc<Object>) -> Arc<Object> {
 /// An admission request about `target`.
 fn admission_request(ctx: &Context, target: &Target, operation: Operation) -> crate::admission::Request {
     let resource = &target.resource;
+    // A Namespace is in itself, as far as admission is concerned.
+    let namespace = if resource.key() == "namespaces" { &target.name } else { &target.namespace };
     crate::admission::Request {
         operation,
         kind: GroupVersionKind {
@@ -153,7 +156,7 @@ fn admission_request(ctx: &Context, target: &Target, operation: Operation) -> cr
             resource: resource.plural.clone(),
         },
         subresource: target.subresource.clone(),
-        namespace: target.namespace.clone(),
+        namespace: namespace.clone(),
         name: target.name.clone(),
         object: None,
         old_object: None,

@@ -131,7 +131,7 @@ impl Parser {
             Token::Word(word) => word,
             other => return Err(format!("found '{}', expected: identifier", other.text())),
         };
-        crate::api::selector::check_key(&key)?;
+        check_key(&key)?;
         if absent {
             return Ok(Requirement::Absent(key));
         }
@@ -243,9 +243,10 @@ impl FieldSelector {
         self.0.is_empty()
     }
 
-    /// The name that `metadata.name=…` asks for: such a list or watch is about one object.
-    pub fn name(&self) -> Option<&str> {
-        self.0.iter().find(|(field, equal, _)| field == "metadata.name" && *equal).map(|(_, _, value)| value.as_str())
+    /// The name that `metadata.name=…` in a field selector asks for: such a list or watch is about one object.
+    pub fn named(text: &str) -> Option<String> {
+        let mut terms = text.split(',').filter_map(|term| term.split_once('='));
+        terms.find(|(field, _)| *field == "metadata.name").map(|(_, value)| value.trim_start_matches('=').to_owned())
     }
 }
 

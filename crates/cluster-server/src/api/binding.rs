@@ -1,0 +1,103 @@
+//! `pods/binding` and `pods/eviction`.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Api, Context, DeleteOptions, Target, meta};
+use crate::error::ApiError;
+use crate::field::{FieldError, Path};
+use crate::store::{Object, StoreError};
+
+const TRIES: usize = 50;
+
+impl Api {
+    /// Binds a Pod to the node that `binding.target` names (`BindingREST.Create`).
+    ///
+    /// # Errors
+    /// 404 · 409 it is bound already, or going · 422 no node is named.
+    pub async fn bind(&self, ctx: &Context, target: &Target, binding: &Value) -> Result<Arc<Object>, ApiError> {
+        let node = binding["target"]["name"].as_str().unwrap_or_default();
+        let kind = binding["target"]["kind"].as_str().unwrap_or_default();
+        let mut errors = Vec::new();
+        if !kind.is_empty() && kind != "Node" {
+            errors.push(FieldError::not_supported(&Path::new("target").child("kind"), kind, &["Node", "<empty>"]));
+        }
+        if node.is_empty() {
+            errors.push(FieldError::required(&Path::new("target").child("name"), ""));
+        }
+        if !errors.is_empty() {
+            return Err(ApiError::invalid("", "Binding", &target.name, &errors));
+        }
+        for _ in 0..TRIES {
+            let old = self.get(target)?;
+            let new = bound(target, binding, &old.value, node, &self.clock.now_text())?;
+            if ctx.dry_run {
+                return Ok(Arc::new(Object::new(new, old.revision)));
+            }
+            match self.store.update(&target.resource.key(), &target.namespace, &target.name, old.revision, new).await {
+                Ok(object) => return Ok(object),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(Self::store_error(target, error)),
+            }
+        }
+        Err(ApiError::modified("", "pods", &target.name))
+    }
+
+    /// Deletes a Pod, unless a PodDisruptionBudget forbids it (`EvictionREST.Create`).
+    ///
+    /// # Errors
+    /// 404 · 409 preconditions · 429 the budget does not allow it now.
+    pub async fn evict(&self, ctx: &Context, target: &Target, eviction: &Value) -> Result<(), ApiError> {
+        let pod = self.get(target)?;
+        let ended = matches!(pod.value["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+        let (budgets, _) = self.store.list("poddisruptionbudgets.policy", Some(&target.namespace));
+        let matching = |budget: &&Arc<Object>| crate::admission::selector::matches_labels(&budget.value["spec"]["selector"], &pod.value["metadata"]["labels"]);
+        if !ended && let Some(budget) = budgets.iter().find(matching) {
+            let allowed = budget.value["status"]["disruptionsAllowed"].as_i64().unwrap_or(0);
+            if allowed <= 0 {
+                return Err(too_many(meta(&budget.value, "name")));
+            }
+        }
+        let options = DeleteOptions::from_value(&eviction["deleteOptions"])?;
+        self.delete(ctx, target, &options).await.map(|_| ())
+    }
+}
+
+fn bound(target: &Target, binding: &Value, pod: &Value, node: &str, now: &str) -> Result<Value, ApiError> {
+    let conflict = |why: &str| ApiError::conflict("", "pods/binding", &target.name, why);
+    let uid = meta(binding, "uid");
+    if !uid.is_empty() && uid != meta(pod, "uid") {
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", meta(pod, "uid"));
+        return Err(conflict(&why));
+    }
+    if !meta(pod, "deletionTimestamp").is_empty() {
+        return Err(conflict(&format!("pod {} is being deleted, cannot be assigned to a host", target.name)));
+    }
+    if let Some(there) = pod["spec"]["nodeName"].as_str().filter(|there| !there.is_empty()) {
+        return Err(conflict(&format!("pod {} is already assigned to node {there:?}", target.name)));
+    }
+    let mut new = pod.clone();
+    new["spec"]["nodeName"] = node.into();
+    if let (Some(from), false) = (binding["metadata"]["annotations"].as_object(), new["metadata"].is_null()) {
+        for (key, value) in from {
+            new["metadata"]["annotations"][key] = value.clone();
+        }
+    }
+    let conditions = &mut new["status"]["conditions"];
+    let scheduled = json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now});
+    match conditions.as_array_mut() {
+        Some(list) => {
+            list.retain(|condition| condition["type"] != "PodScheduled");
+            list.push(scheduled);
+        }
+        None => *conditions = json!([scheduled]),
+    }
+    Ok(new)
+}
+
+fn too_many(budget: &str) -> ApiError {
+    let message = "Cannot evict pod as it would violate the pod's disruption budget.";
+    let cause = json!({"reason": "DisruptionBudget", "message": format!("The disruption budget {budget} does not allow another disruption now")});
+    ApiError { details: Some(json!({"causes": [cause]})), ..ApiError::new(429, "TooManyRequests", message) }
+}

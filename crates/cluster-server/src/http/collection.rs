@@ -1,0 +1,105 @@
+//! Verbs on a collection: list, watch, create, deletecollection.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::handler::{Call, Handler};
+use super::negotiate::{self, Form, takes_gzip};
+use super::respond::{Answer, BoxBody};
+use super::{read, single, stream, table};
+use crate::api::List;
+use crate::error::ApiError;
+use crate::kinds::Resource;
+
+const FORMS: &[Form] = &[Form::Object, Form::Table, Form::Partial];
+
+/// Serves a verb on a collection.
+pub(super) async fn serve(handler: &Handler, mut call: Call, request: Request<Incoming>) -> Result<Response<BoxBody>, ApiError> {
+    let form = negotiate::form(request.headers(), FORMS)?;
+    let gzip = takes_gzip(request.headers());
+    let warnings = call.context.warnings.clone();
+    let resource = call.target.resource.clone();
+    let verb = call.attributes.verb.clone();
+    if !resource.allows(&verb) {
+        return Err(ApiError::method_not_allowed());
+    }
+    let answer = match verb.as_str() {
+        "list" => {
+            let list = handler.api.list(&call.target, &call.query.list(&resource)?)?;
+            listed(handler, &resource, &list, &form, call.query.get("includeObject"))
+        }
+        "watch" => return stream::serve(handler, &call, form),
+        "create" => create(handler, call, request, &form).await?,
+        "deletecollection" => {
+            let select = call.query.list(&resource)?;
+            let options = call.delete_options(request).await?;
+            let items = handler.api.delete_collection(&call.context, &call.target, &select, &options).await?;
+            listed(handler, &resource, &List { items, revision: handler.api.store.revision(), ..List::default() }, &form, None)
+        }
+        _ => return Err(ApiError::method_not_allowed()),
+    };
+    Ok(answer.into_response(&warnings, gzip))
+}
+
+async fn create(handler: &Handler, mut call: Call, request: Request<Incoming>, form: &Form) -> Result<Answer, ApiError> {
+    if call.target.resource.namespaced && call.target.namespace.is_empty() {
+        return Err(ApiError::method_not_allowed());
+    }
+    call.write_options("CreateOptions")?;
+    let media_type = read::media_type(request.headers()).to_owned();
+    let bytes = read::bytes(request.into_body()).await?;
+    let resource = call.target.resource.clone();
+    let body = read::object(&media_type, &bytes, &resource.kind)?;
+    if resource.verbs.len() == 1 && !resource.custom {
+        // Reviews are answered and not stored.
+        let review = crate::reviews::create(&handler.api, &call.context, &call.target, body.value).await?;
+        return Ok(Answer::value(201, &review));
+    }
+    let object = handler.api.create(&call.context, &call.target, body).await?;
+    Ok(single::shown(handler, &resource, &object, 201, form))
+}
+
+fn listed(handler: &Handler, resource: &Resource, list: &List, form: &Form, include: Option<&str>) -> Answer {
+    match form {
+        Form::Table => Answer::value(200, &table::of_list(resource, list, include, handler.api.clock.now())),
+        Form::Partial => {
+            let items: Vec<Value> = list.items.iter().map(|item| table::partial(&item.value)).collect();
+            let value = json!({
+                "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata(list), "items": items,
+            });
+            Answer::value(200, &value)
+        }
+        Form::Object | Form::Discovery => Answer::Json(200, joined(resource, list)),
+    }
+}
+
+/// `ListMeta`.
+pub(super) fn metadata(list: &List) -> Value {
+    let mut out = json!({"resourceVersion": list.revision.to_string()});
+    if !list.continue_token.is_empty() {
+        out["continue"] = list.continue_token.clone().into();
+    }
+    if let Some(remaining) = list.remaining {
+        out["remainingItemCount"] = remaining.into();
+    }
+    out
+}
+
+/// The list as JSON, put together from the texts that the objects keep.
+fn joined(resource: &Resource, list: &List) -> Bytes {
+    let head = json!({"kind": resource.list_kind, "apiVersion": resource.api_version(), "metadata": metadata(list)}).to_string();
+    let mut out = BytesMut::with_capacity(head.len() + 16 + list.items.len() * 2048);
+    out.put_slice(head.trim_end_matches('}').as_bytes());
+    // `metadata` ends with a brace of its own.
+    out.put_slice(b"},\"items\":[");
+    for (at, item) in list.items.iter().enumerate() {
+        if at > 0 {
+            out.put_u8(b',');
+        }
+        out.put_slice(&item.json());
+    }
+    out.put_slice(b"]}");
+    out.freeze()
+}

@@ -1,0 +1,21 @@
+//! The API over HTTP/1.1: who asks, whether they may, which verb that is, and the answer's bytes.
+//!
+//! Routing and negotiation are here; what a verb does is in [`crate::api`].
+
+mod handler;
+mod listen;
+mod negotiate;
+mod query;
+mod read;
+mod respond;
+mod route;
+mod single;
+mod collection;
+mod stream;
+mod subresource;
+mod table;
+
+pub use handler::Handler;
+pub use listen::{Listener, TlsError};
+pub use negotiate::{accepts_json, wants_discovery};
+pub use respond::{Answer, BoxBody, empty, full};

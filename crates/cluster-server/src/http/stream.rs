@@ -1,0 +1,107 @@
+//! Watches as a stream of JSON lines, each sent as soon as it is known.
+
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::StreamExt;
+use http::{HeaderValue, Response, header};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use rand::Rng;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::handler::{Call, Handler};
+use super::negotiate::Form;
+use super::respond::{BoxBody, warn};
+use super::table::{self, Include};
+use crate::api::{Event, WatchStream};
+use crate::error::ApiError;
+
+/// How long a watch lasts at least when the client does not say (`--min-request-timeout`).
+const SHORTEST: u64 = 1800;
+/// Events that are there at once go out together, up to so many bytes.
+const CHUNK: usize = 64 * 1024;
+
+struct State {
+    watch: WatchStream,
+    end: std::pin::Pin<Box<tokio::time::Sleep>>,
+    stopping: CancellationToken,
+    writer: Writer,
+}
+
+/// Turns events into lines.
+struct Writer {
+    resource: std::sync::Arc<crate::kinds::Resource>,
+    form: Form,
+    include: Include,
+    clock: crate::clock::Clock,
+    first: bool,
+}
+
+/// Answers a watch.
+pub(super) fn serve(handler: &Handler, call: &Call, form: Form) -> Result<Response<BoxBody>, ApiError> {
+    let options = call.query.watch(&call.target.resource)?;
+    let seconds = call.query.number("timeoutSeconds")?.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
+    let seconds = seconds.unwrap_or_else(|| rand::rng().random_range(SHORTEST..SHORTEST * 2));
+    let watch = handler.api.watch(&call.target, options)?;
+    let include = Include::parse(call.query.get("includeObject"));
+    let state = State {
+        watch,
+        end: Box::pin(tokio::time::sleep(Duration::from_secs(seconds))),
+        stopping: handler.stopping.clone(),
+        writer: Writer { resource: call.target.resource.clone(), form, include, clock: handler.api.clock.clone(), first: true },
+    };
+    let lines = futures::stream::unfold(state, |mut state| async move {
+        let lines = state.next().await?;
+        Some((Ok::<_, std::io::Error>(Frame::data(lines)), state))
+    });
+    let mut response = Response::new(StreamBody::new(lines.fuse()).boxed_unsync());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    warn(headers, &call.context.warnings);
+    Ok(response)
+}
+
+impl State {
+    async fn next(&mut self) -> Option<Bytes> {
+        let event = tokio::select! {
+            event = self.watch.next() => event?,
+            () = &mut self.end => return None,
+            () = self.stopping.cancelled() => return None,
+        };
+        let mut out = BytesMut::new();
+        self.writer.line(&mut out, &event);
+        while out.len() < CHUNK
+            && let Some(event) = self.watch.ready()
+        {
+            self.writer.line(&mut out, &event);
+        }
+        Some(out.freeze())
+    }
+}
+
+impl Writer {
+    fn line(&mut self, out: &mut BytesMut, event: &Event) {
+        let object = match (&self.form, event.kind) {
+            (_, "ERROR") | (Form::Object | Form::Discovery, _) => event.object.json(),
+            (Form::Partial, _) => Bytes::from(table::partial(&event.object.value).to_string()),
+            (Form::Table, _) => Bytes::from(self.table(event).to_string()),
+        };
+        out.put_slice(b"{\"type\":\"");
+        out.put_slice(event.kind.as_bytes());
+        out.put_slice(b"\",\"object\":");
+        out.put_slice(&object);
+        out.put_slice(b"}\n");
+    }
+
+    fn table(&mut self, event: &Event) -> Value {
+        let mut table = table::of_event(&self.resource, event, self.include, self.clock.now());
+        // The columns are told once.
+        if !std::mem::take(&mut self.first) {
+            table["columnDefinitions"] = json!(null);
+        }
+        table
+    }
+}
