@@ -21,6 +21,7 @@ pub mod files;
 pub mod logs;
 pub mod events;
 pub mod backoff;
+pub mod probes;
 pub mod serve;
 pub mod shared;
 

@@ -184,6 +184,7 @@ impl Worker {
             tracing::warn!(pod = self.full_name(), %error, "the runtime does not answer");
             return Next::After(Duration::from_secs(1));
         }
+        self.probe();
         if self.gone || self.pod.metadata.deletion_timestamp.is_some() {
             return self.end().await;
         }
@@ -323,6 +324,7 @@ impl Worker {
         if !plan.start.is_empty() {
             // A refresh that fails now shows in the next look.
             let _ = self.adopt().await;
+            self.probe();
         }
     }
 

@@ -82,13 +82,14 @@ impl Worker {
         let since = *self.ending.since.get_or_insert(now);
         let deadline = (since + SignedDuration::from_secs(grace)).max(now + SignedDuration::from_secs(LEAST_GRACE));
         for record in chosen {
-            self.kill(&record, deadline, now);
+            let why = format!("Stopping container {}", record.config.name);
+            self.kill(&record, deadline, now, why);
         }
         true
     }
 
     /// Tells one container to end by `deadline`, unless it was told so, or an earlier time, before.
-    pub(super) fn kill(&mut self, record: &Record, deadline: Timestamp, now: Timestamp) {
+    pub(super) fn kill(&mut self, record: &Record, deadline: Timestamp, now: Timestamp, why: String) {
         let told = self.ending.deadlines.get(&record.id).copied();
         let sooner = |told: Timestamp| deadline + SignedDuration::from_millis(500) < told;
         // A stop that did not work is tried again once its time is over.
@@ -98,7 +99,7 @@ impl Worker {
         }
         let container = self.containers.iter().find(|container| container.name() == record.config.name).cloned();
         if let (Some(container), None) = (&container, told) {
-            self.note(container, Severity::Normal, "Killing", format!("Stopping container {}", record.config.name));
+            self.note(container, Severity::Normal, "Killing", why);
         }
         self.ending.deadlines.insert(record.id.clone(), deadline);
         let grace = Duration::try_from(deadline.duration_since(now)).unwrap_or_default();

@@ -63,8 +63,8 @@ pub(super) async fn refuse_port_forward(
     let options = json!({"kind": "PodPortForwardOptions", "apiVersion": "v1"});
     let query = Query::parse(request.uri());
     admit(api, ctx, target, "PodPortForwardOptions", options, &query).await?;
-    let message = "port-forward is not available on this cluster: reach the Pod by its address from this machine \
-        (kubectl get pod -o wide shows it)";
+    let message = "port-forward is not available on this cluster: use kubectl exec, or kubectl debug with an image \
+        that has the client you need";
     Err(ApiError::bad_request(message))
 }
 
