@@ -1,6 +1,6 @@
 //! An ephemeral container arrives, from whoever and by whichever patch.
 
-use policy::{Act, By, Decision};
+use policy::{Act, By, Decision, Permit};
 use serde_json::Value;
 use session::event::Reservation;
 use session::{Container, Event, Handle, Phase, Session};
@@ -53,20 +53,7 @@ async fn judge(gate: &Gate, review: &Review) -> Result<Answer, Answer> {
             differing.join("; ")
         )));
     }
-    let live = facts::of_session(gate, &session).await?;
-    let act = Act::Enter { by };
-    let decision = live.decide(gate, &session.request, container, act, Some(&session.phase));
-    let permit = match decision {
-        Decision::Permit(permit) => permit,
-        Decision::NeedsApproval(_) => {
-            return Err(Answer::forbidden(format!(
-                "what was approved for session {} is not what would happen now (a policy, the Pod or an \
-                 approval has changed since): ask again",
-                session.request.session.name
-            )));
-        }
-        Decision::Denied(denied) => return Err(Answer::forbidden(denied.to_string())),
-    };
+    let permit = permit(gate, &session, container, by).await?;
     if review.dry_run {
         return Ok(gate.allowed(&session, Reserved::No));
     }
@@ -79,6 +66,26 @@ async fn judge(gate: &Gate, review: &Review) -> Result<Answer, Answer> {
     let uid = &session.request.session.uid;
     gate.record(uid, Event::Reserved(reservation)).await?;
     Ok(gate.allowed(&session, Reserved::Yes))
+}
+
+/// The decision of this moment, on what is read at this moment.
+async fn permit(
+    gate: &Gate,
+    session: &Session,
+    container: Container,
+    by: By,
+) -> Result<Permit, Answer> {
+    let live = facts::of_session(gate, session).await?;
+    let act = Act::Enter { by };
+    match live.decide(gate, &session.request, container, act, Some(&session.phase)) {
+        Decision::Permit(permit) => Ok(permit),
+        Decision::NeedsApproval(_) => Err(Answer::forbidden(format!(
+            "what was approved for session {} is not what would happen now (a policy, the Pod or an approval \
+             has changed since): ask again",
+            session.request.session.name
+        ))),
+        Decision::Denied(denied) => Err(Answer::forbidden(denied.to_string())),
+    }
 }
 
 fn by(gate: &Gate, review: &Review) -> By {
