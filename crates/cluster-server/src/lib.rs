@@ -24,6 +24,7 @@ pub mod api;
 pub mod admission;
 pub mod patch;
 pub mod kinds;
+pub mod crd;
 pub mod store;
 
 pub mod error;

@@ -12,6 +12,7 @@ use crate::api::Api;
 use crate::authn::{Authenticator, ServiceAccountTokens, TokenError};
 use crate::authz::{self, Authorizer};
 use crate::clock::Clock;
+use crate::crd;
 use crate::http::{Handler, Listener, TlsError};
 use crate::kinds::Kinds;
 use crate::pki::{KeyPairPem, Pki, PkiError};
@@ -88,6 +89,9 @@ impl Server {
         let stopping = CancellationToken::new();
         let handler = Arc::new(Handler::new(Arc::clone(&api), stopping.clone()));
         let serving = tokio::spawn(listener.serve(handler, stopping.clone()));
+        // Both follow the store and end when it closes.
+        tokio::spawn(crd::run(Arc::clone(&api)));
+        tokio::spawn(authz::run_aggregation(Arc::clone(&api.store)));
         Ok(Self { api, address, stopping, serving })
     }
 
@@ -144,6 +148,7 @@ async fn open(config: &Config) -> Result<Arc<Api>, StartError> {
     let store = Store::open(&config.data_dir.join("store.db"))?;
     authz::ensure(&store, now).await?;
     let kinds = Arc::new(Kinds::default());
+    crd::register_stored(&store, &kinds);
     let clock = config.clock.clone();
     let accounts = ServiceAccountTokens::new(pki.service_account_key(), Arc::clone(&store), clock.clone())?;
     let authenticator = Arc::new(Authenticator::new(pki.people(), Arc::new(accounts)));

@@ -211,7 +211,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &["status"],
         decode: decode_as::<apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>,
-        strategy: &Plain,
+        strategy: &crate::crd::DEFINITION,
     },
     Kind {
         group: "admissionregistration.k8s.io",

@@ -1,0 +1,15 @@
+//! CustomResourceDefinitions: kinds that come and go while the server runs.
+//!
+//! Source: `k8s.io/apiextensions-apiserver`. One stored form, several served versions without conversion (they differ
+//! in `apiVersion` only), structural schemas with pruning, defaulting, validation and CEL rules.
+
+mod custom;
+mod definition;
+mod register;
+mod schema;
+
+pub use definition::{DEFINITION, Definition};
+pub use register::{register_stored, run};
+
+/// The store's name of the definitions.
+pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";

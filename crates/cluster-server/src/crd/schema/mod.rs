@@ -1,0 +1,32 @@
+//! Structural schemas (`apiextensions.k8s.io/v1 JSONSchemaProps`), worked on as the JSON that was stored.
+
+mod default;
+mod format;
+mod prune;
+mod validate;
+
+use serde_json::Value;
+
+pub(super) use default::default;
+pub(super) use prune::prune;
+pub(super) use validate::validate;
+
+/// Whether an extension field such as `x-kubernetes-preserve-unknown-fields` is on.
+fn flag(schema: &Value, name: &str) -> bool {
+    schema[name] == true
+}
+
+/// The schema of the field `key` of an object: its own, or that of all additional ones.
+fn field<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
+    schema["properties"].get(key).or_else(|| schema.get("additionalProperties").filter(|one| one.is_object()))
+}
+
+/// The schema of a list's elements.
+fn element(schema: &Value) -> Option<&Value> {
+    schema.get("items").filter(|items| items.is_object())
+}
+
+/// `parent.key`, or `key` at the root.
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
