@@ -269,6 +269,9 @@ pub struct Record {
     /// The ledger's folder
     #[arg(long, default_value = "/var/lib/ephemera/ledger", value_name = "DIR")]
     pub ledger: PathBuf,
+    /// The log's public key (a signed-note verifier key); `ledger.vkey` beside the folder by default
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
     /// Output format
     #[arg(short, long)]
     pub output: Option<Format>,

@@ -23,7 +23,8 @@ pub(crate) fn session(ask: &Ask, namespace: &str, injection: Injection) -> Resul
     let spec = DebugSessionSpec {
         pod: PodTarget { name: pod.to_owned(), uid: None },
         mode: Mode::Ephemeral,
-        container: container(ask)?.to_json(),
+        // The name is replaced by the handle as soon as the session has a uid.
+        container: debug::container(&container(ask, "visit")?)?,
         injection,
         reason: ask.reason.clone(),
         ticket: ask.ticket.clone(),
@@ -38,26 +39,24 @@ pub(crate) fn session(ask: &Ask, namespace: &str, injection: Injection) -> Resul
     Ok(session)
 }
 
-/// The debug container, as `kubectl debug` would make it of the same flags.
-pub(crate) fn container(ask: &Ask) -> Result<debug::Container> {
-    Ok(debug::Container::new(&debug::Flags {
+/// What `kubectl debug` would be asked with the same flags, for a container of this name.
+pub(crate) fn container(ask: &Ask, name: &str) -> Result<debug::Ask> {
+    let command = match (ask.command.as_slice(), ask.arguments_only) {
+        ([], _) => debug::Command::OfTheImage,
+        (words, false) => debug::Command::Instead(words.to_vec()),
+        (words, true) => debug::Command::Arguments(words.to_vec()),
+    };
+    Ok(debug::Ask {
+        name: name.to_owned(),
         image: ask.image.clone(),
         target: ask.target.clone(),
         profile: ask.profile.parse()?,
-        env: ask.env.iter().map(|typed| pair(typed)).collect::<Result<_>>()?,
-        image_pull_policy: ask.image_pull_policy.clone(),
+        command,
+        env: ask.env.iter().map(|typed| Ok(typed.parse()?)).collect::<Result<_>>()?,
+        pull_policy: ask.image_pull_policy.as_deref().map(str::parse).transpose()?,
         stdin: ask.stdin,
         tty: ask.tty,
-        arguments_only: ask.arguments_only,
-        command: ask.command.clone(),
-    })?)
-}
-
-fn pair(typed: &str) -> Result<(String, String)> {
-    match typed.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => bail!("--env {typed:?}: write KEY=VALUE"),
-    }
+    })
 }
 
 fn checked(typed: &str) -> Result<Checked> {

@@ -34,16 +34,6 @@ impl Target {
         let client = Client::try_from(config).context("the kubeconfig's credentials cannot be used")?;
         Ok(Self { client, namespace, context: flags.context.clone() })
     }
-
-    /// `-n NAMESPACE` and, if one was given, `--context NAME`, for lines that somebody is to run.
-    pub fn flags(&self) -> String {
-        let mut flags = format!("-n {}", self.namespace);
-        if let Some(context) = &self.context {
-            flags.push_str(" --context ");
-            flags.push_str(context);
-        }
-        flags
-    }
 }
 
 /// One file, or several joined by colons as in `KUBECONFIG`; the usual place when none is named.

@@ -15,6 +15,8 @@ pub mod sessions;
 pub mod verify;
 pub mod version;
 
+use api::debug_approval::Verdict;
+
 use crate::args::{Cli, Command};
 use crate::exit::Outcome;
 use crate::printer::Printer;
@@ -30,8 +32,8 @@ pub async fn run(cli: Cli) -> Outcome {
         #[cfg(feature = "cluster")]
         Command::Image(args) => image::run(args, printer).await,
         Command::Request(args) => request::run(&args, &cli.cluster, printer).await,
-        Command::Approve(args) => approve::run(&args, api::Verdict::Approve, &cli.cluster, printer).await,
-        Command::Deny(args) => approve::run(&args, api::Verdict::Deny, &cli.cluster, printer).await,
+        Command::Approve(args) => approve::run(&args, Verdict::Approve, &cli.cluster, printer).await,
+        Command::Deny(args) => approve::run(&args, Verdict::Deny, &cli.cluster, printer).await,
         Command::Debug(args) => debug::run(&args, &cli.cluster, printer).await,
         Command::Sessions(args) => sessions::run(&args, &cli.cluster, printer).await,
         Command::Record(args) => record::run(&args, &cli.cluster, printer),

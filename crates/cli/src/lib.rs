@@ -6,6 +6,8 @@ pub mod client;
 pub mod command;
 pub mod exit;
 pub mod printer;
+#[cfg(feature = "cluster")]
+pub mod stage;
 pub mod terminal;
 
 mod ask;

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use anyhow::{Context, Result};
 use futures::channel::mpsc;
-use futures::{AsyncBufReadExt, SinkExt, TryStreamExt};
+use futures::{AsyncBufReadExt, SinkExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{AttachParams, AttachedProcess, LogParams, TerminalSize};

@@ -1,7 +1,8 @@
 //! `ephemera approve` and `ephemera deny`: one verdict on exactly what a session asks for.
 
 use anyhow::{Context, bail};
-use api::{DebugApproval, DebugApprovalSpec, DebugSession, Verdict};
+use api::debug_approval::Verdict;
+use api::{DebugApproval, DebugApprovalSpec, DebugSession};
 use kube::Api;
 use kube::api::{PostParams, ResourceExt};
 

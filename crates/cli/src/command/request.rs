@@ -26,6 +26,10 @@ pub async fn run(args: &Request, cluster: &Cluster, printer: Printer) -> Outcome
     let injection = if args.inject { Injection::Controller } else { Injection::Requester };
     let asked = ask::session(&args.ask, &target.namespace, injection)?;
     let sessions: Api<DebugSession> = Api::namespaced(target.client.clone(), &target.namespace);
+    if !args.inject {
+        // Said before anything is asked: a line that kubectl cannot take is no use to anybody.
+        debug::kubectl_line(&target.namespace, ask::pod_name(&args.ask.pod)?, &ask::container(&args.ask, "visit")?)?;
+    }
     preview(&sessions, &asked, printer).await?;
     if args.dry_run.is_some() {
         return Ok(Exit::Done);
@@ -87,7 +91,10 @@ fn told(session: &DebugSession, args: &Request, target: &Target, printer: Printe
         printer.line("then        the controller adds the container; `ephemera sessions get` shows it".to_owned())?;
         return Ok(());
     }
-    let line = ask::container(&args.ask)?.kubectl_line(ask::pod_name(&args.ask.pod)?, &target.flags(), &status.handle);
+    let pod = ask::pod_name(&args.ask.pod)?;
+    let line = debug::kubectl_line(&target.namespace, pod, &ask::container(&args.ask, &status.handle)?)?;
+    let context = target.context.as_ref().map(|name| format!("kubectl --context {} ", debug::quoted(name)));
+    let line = context.map_or(line.clone(), |kubectl| line.replacen("kubectl ", &kubectl, 1));
     printer.line(format!("then        {line}"))?;
     Ok(())
 }

@@ -69,8 +69,8 @@ struct Stories {
 
 impl Stories {
     fn read(&mut self, index: u64, bytes: &[u8]) {
-        if let (None, Err(why)) = (&self.wrong, self.follow(bytes)) {
-            self.wrong = Some(format!("entry {index}: {why}"));
+        if self.wrong.is_none() {
+            self.wrong = self.follow(bytes).err().map(|why| format!("entry {index}: {why}"));
         }
     }
 

@@ -1,25 +1,30 @@
 //! One visit from refusal to proof: every answer that is shown is a real one, and every one is checked.
 
 mod scene;
-mod stage;
+mod show;
 mod visit;
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::printer::Printer;
-use stage::Stage;
+use crate::stage::Stage;
+use show::Show;
 
 /// Plays the eight steps in a temporary data directory and cleans up after itself.
 #[expect(clippy::disallowed_methods, reason = "the demo tells how long it took")]
 pub(crate) async fn show(keep: bool, printer: Printer) -> Result<()> {
     let started = Instant::now();
-    let stage = Stage::raise(printer).await?;
-    let shown = visit::play(&stage).await;
-    match (&shown, keep) {
-        (Ok(()), true) => stage.leave_up()?,
-        _ => stage.strike().await?,
+    let program = std::env::current_exe().context("this program cannot find itself")?;
+    let show = Show { printer, stage: Stage::raise(program, &[]).await? };
+    let shown = visit::play(&show).await;
+    if shown.is_ok() && keep {
+        let (pid, dir) = show.stage.leave_up()?;
+        printer.line(format!("\nThe cluster stays up. End it with: kill -INT {pid}"))?;
+        printer.line(format!("  export KUBECONFIG={}", dir.join("kubeconfig").display()))?;
+    } else {
+        show.stage.strike().await?;
     }
     shown?;
     printer.line(format!("\nAll eight steps came out as told, in {:.1} s.", started.elapsed().as_secs_f64()))?;
