@@ -25,6 +25,7 @@ pub mod admission;
 pub mod patch;
 pub mod kinds;
 pub mod crd;
+pub mod controllers;
 pub mod store;
 
 pub mod error;

@@ -12,7 +12,9 @@ use crate::api::Api;
 use crate::authn::{Authenticator, ServiceAccountTokens, TokenError};
 use crate::authz::{self, Authorizer};
 use crate::clock::Clock;
+use crate::controllers::Controllers;
 use crate::crd;
+use crate::error::ApiError;
 use crate::http::{Handler, Listener, TlsError};
 use crate::kinds::Kinds;
 use crate::pki::{KeyPairPem, Pki, PkiError};
@@ -52,6 +54,9 @@ pub enum StartError {
     /// The key of the service accounts is unusable.
     #[error("cannot sign service-account tokens")]
     Tokens(#[from] TokenError),
+    /// What every cluster has cannot be made.
+    #[error("cannot make the cluster's namespaces")]
+    Controllers(#[source] ApiError),
     /// The port cannot be had.
     #[error(transparent)]
     Listen(#[from] TlsError),
@@ -74,6 +79,7 @@ pub struct Server {
     address: SocketAddr,
     stopping: CancellationToken,
     serving: JoinHandle<()>,
+    controllers: Controllers,
 }
 
 impl Server {
@@ -83,6 +89,7 @@ impl Server {
     /// What cannot be had; see [`StartError`].
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let api = open(&config).await?;
+        let controllers = Controllers::start(&api).await.map_err(StartError::Controllers)?;
         let listener = Listener::bind(config.listen, api.pki.server_config()?).await?;
         let address = listener.address();
         api.pki.write_kubeconfig(&url(address))?;
@@ -92,7 +99,7 @@ impl Server {
         // Both follow the store and end when it closes.
         tokio::spawn(crd::run(Arc::clone(&api)));
         tokio::spawn(authz::run_aggregation(Arc::clone(&api.store)));
-        Ok(Self { api, address, stopping, serving })
+        Ok(Self { api, address, stopping, serving, controllers })
     }
 
     /// `https://127.0.0.1:7443`.
@@ -130,6 +137,7 @@ impl Server {
     /// Ends watches, lets requests in flight end, and closes the store. What was acknowledged is durable.
     pub async fn stop(self) {
         self.stopping.cancel();
+        self.controllers.stop().await;
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the accept loop ended badly");
         }

@@ -7,9 +7,9 @@ use k8s_openapi::Resource;
 use schemars::JsonSchema;
 use serde_json::{Map, Number, Value};
 
+use super::Decoded;
 use super::quantity::Quantity;
 use super::shape::{self, Absent, Shape, Shapes, Struct};
-use super::Decoded;
 use crate::error::ApiError;
 
 /// A value whose JSON type is not the field's. The text is Go's: `json: cannot unmarshal string into Go …`.
@@ -23,16 +23,26 @@ pub struct UnmarshalError(String);
 pub fn decode_as<T: JsonSchema + Resource + 'static>(value: Value) -> Result<Decoded, ApiError> {
     decode(&shape::of::<T>(), value).map_err(|error| {
         let (kind, version) = (T::KIND, T::VERSION);
-        ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {error}"))
+        ApiError::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {kind}: {error}"
+        ))
     })
 }
 
 /// Decodes a body of any shape.
 pub fn decode(shapes: &Shapes, value: Value) -> Result<Decoded, UnmarshalError> {
-    let mut decoder = Decoder { shapes, path: String::new(), owner: String::new(), unknown: Vec::new() };
+    let mut decoder = Decoder {
+        shapes,
+        path: String::new(),
+        owner: String::new(),
+        unknown: Vec::new(),
+    };
     let root = shapes.root.as_ref().unwrap_or(&Shape::Any);
     let object = decoder.value(root, value)?;
-    Ok(Decoded { object, unknown: decoder.unknown })
+    Ok(Decoded {
+        object,
+        unknown: decoder.unknown,
+    })
 }
 
 struct Decoder<'a> {
@@ -96,7 +106,9 @@ impl Decoder<'_> {
 
     fn structure(&mut self, at: usize, map: Map<String, Value>) -> Result<Value, UnmarshalError> {
         let shapes = self.shapes;
-        let Some(structure) = shapes.get(at) else { return Ok(Value::Object(map)) };
+        let Some(structure) = shapes.get(at) else {
+            return Ok(Value::Object(map));
+        };
         let length = self.path.len();
         let mut out = Map::new();
         for (key, value) in map {
@@ -110,7 +122,10 @@ impl Decoder<'_> {
                 Some(field) => {
                     self.owner.clone_from(&structure.name);
                     let value = self.value(&field.shape, value)?;
-                    if field.absent != Absent::Omitted || !is_zero(&value) || self.in_forbidden_resources() {
+                    if field.absent != Absent::Omitted
+                        || !is_zero(&value)
+                        || self.in_forbidden_resources()
+                    {
                         out.insert(key, value);
                     }
                 }
@@ -123,11 +138,17 @@ impl Decoder<'_> {
 
     /// Resources of an ephemeral container are refused even when they are empty maps, so those are kept.
     fn in_forbidden_resources(&self) -> bool {
-        self.path.strip_prefix("spec.ephemeralContainers[").is_some_and(|rest| rest.contains("].resources."))
+        self.path
+            .strip_prefix("spec.ephemeralContainers[")
+            .is_some_and(|rest| rest.contains("].resources."))
     }
 
     fn fill(&self, structure: &Struct, out: &mut Map<String, Value>) {
-        for field in structure.fields.iter().filter(|field| field.absent == Absent::Zero) {
+        for field in structure
+            .fields
+            .iter()
+            .filter(|field| field.absent == Absent::Zero)
+        {
             if !out.contains_key(&field.name) {
                 let zero = match field.name.as_str() {
                     // The caller fills these in.
@@ -152,7 +173,12 @@ impl Decoder<'_> {
                 }
                 Value::Object(out)
             }
-            Shape::Any | Shape::Bytes | Shape::Time | Shape::MicroTime | Shape::List(_) | Shape::Map(_) => Value::Null,
+            Shape::Any
+            | Shape::Bytes
+            | Shape::Time
+            | Shape::MicroTime
+            | Shape::List(_)
+            | Shape::Map(_) => Value::Null,
         }
     }
 
@@ -160,8 +186,14 @@ impl Decoder<'_> {
         let value = match number.as_i64() {
             Some(value) => Some(value),
             // `3.0` and `1e3` are integers too, as sigs.k8s.io/json reads them.
-            #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range just before")]
-            None => number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e18).map(|n| n as i64),
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "checked to be whole and in range just before"
+            )]
+            None => number
+                .as_f64()
+                .filter(|n| n.fract() == 0.0 && n.abs() < 9e18)
+                .map(|n| n as i64),
         };
         match value {
             Some(value) if bits == 64 || i32::try_from(value).is_ok() => Ok(value.into()),
@@ -179,8 +211,12 @@ impl Decoder<'_> {
             Value::Null => "null",
         };
         match shape {
-            Shape::Quantity => UnmarshalError(super::quantity::ParseQuantityError::Format.to_string()),
-            Shape::Time => UnmarshalError(format!("json: cannot unmarshal {found} into Go value of type string")),
+            Shape::Quantity => {
+                UnmarshalError(super::quantity::ParseQuantityError::Format.to_string())
+            }
+            Shape::Time => UnmarshalError(format!(
+                "json: cannot unmarshal {found} into Go value of type string"
+            )),
             shape => self.refused(found, &self.go_type(shape)),
         }
     }
@@ -197,8 +233,14 @@ impl Decoder<'_> {
                 _ => {}
             }
         }
-        let place = if self.owner.is_empty() { "value".to_owned() } else { format!("struct field {}.{path}", self.owner) };
-        UnmarshalError(format!("json: cannot unmarshal {found} into Go {place} of type {wanted}"))
+        let place = if self.owner.is_empty() {
+            "value".to_owned()
+        } else {
+            format!("struct field {}.{path}", self.owner)
+        };
+        UnmarshalError(format!(
+            "json: cannot unmarshal {found} into Go {place} of type {wanted}"
+        ))
     }
 
     fn go_type(&self, shape: &Shape) -> String {
@@ -213,7 +255,10 @@ impl Decoder<'_> {
             Shape::Quantity => "resource.Quantity".into(),
             Shape::List(item) => format!("[]{}", self.go_type(item)),
             Shape::Map(item) => format!("map[string]{}", self.go_type(item)),
-            Shape::Struct(at) => format!("v1.{}", self.shapes.get(*at).map_or("", |structure| &structure.name)),
+            Shape::Struct(at) => format!(
+                "v1.{}",
+                self.shapes.get(*at).map_or("", |structure| &structure.name)
+            ),
             Shape::Any => "interface {}".into(),
         }
     }
@@ -231,7 +276,8 @@ fn is_zero(value: &Value) -> bool {
 }
 
 fn quantity(text: &str) -> Result<Value, UnmarshalError> {
-    text.parse::<Quantity>().map_err(|error| UnmarshalError(error.to_string()))?;
+    text.parse::<Quantity>()
+        .map_err(|error| UnmarshalError(error.to_string()))?;
     Ok(text.into())
 }
 
@@ -246,21 +292,34 @@ fn time(text: &str, micro: bool) -> Result<Value, UnmarshalError> {
     let parsed: jiff::Timestamp = text.parse().map_err(|_| {
         UnmarshalError(format!("parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text:?} as \"2006\""))
     })?;
-    let format = if micro { "%Y-%m-%dT%H:%M:%S%.6fZ" } else { "%Y-%m-%dT%H:%M:%SZ" };
+    let format = if micro {
+        "%Y-%m-%dT%H:%M:%S%.6fZ"
+    } else {
+        "%Y-%m-%dT%H:%M:%SZ"
+    };
     Ok(parsed.strftime(format).to_string().into())
 }
 
 fn bytes(text: String) -> Result<Value, UnmarshalError> {
     // Go's decoder skips line breaks, and Kubernetes writes the bytes back without them.
-    let clean: String = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], "") } else { text };
+    let clean: String = if text.contains(['\n', '\r']) {
+        text.replace(['\n', '\r'], "")
+    } else {
+        text
+    };
     match base64::engine::general_purpose::STANDARD.decode(&clean) {
         Ok(_) => Ok(clean.into()),
         Err(error) => {
             let at = match error {
-                base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-                base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding => clean.len() / 4 * 4,
+                base64::DecodeError::InvalidByte(at, _)
+                | base64::DecodeError::InvalidLastSymbol(at, _) => at,
+                base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding => {
+                    clean.len() / 4 * 4
+                }
             };
-            Err(UnmarshalError(format!("illegal base64 data at input byte {at}")))
+            Err(UnmarshalError(format!(
+                "illegal base64 data at input byte {at}"
+            )))
         }
     }
 }
@@ -272,7 +331,10 @@ mod tests {
 
     use super::*;
 
-    #[expect(clippy::needless_pass_by_value, reason = "literals read better without a borrow")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "literals read better without a borrow"
+    )]
     fn check<T: JsonSchema + Resource + 'static>(input: Value, expected: Value, unknown: &[&str]) {
         let decoded = decode_as::<T>(input).expect("decodes");
         assert_eq!(decoded.object, expected);
@@ -302,13 +364,23 @@ mod tests {
                 "lastTimestamp": null, "eventTime": "2026-01-01T00:00:00.100000Z", "reportingComponent": "", "reportingInstance": ""}),
             &[],
         );
-        check::<Secret>(json!({"data": {"a": "YQ=="}}), json!({"metadata": {}, "data": {"a": "YQ=="}}), &[]);
+        check::<Secret>(
+            json!({"data": {"a": "YQ=="}}),
+            json!({"metadata": {}, "data": {"a": "YQ=="}}),
+            &[],
+        );
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "literals read better without a borrow")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "literals read better without a borrow"
+    )]
     fn rejects(input: Value, expected: &str) {
         let error = decode_as::<Pod>(input).expect_err("rejected");
-        assert_eq!(error.message, format!("Pod in version \"v1\" cannot be handled as a Pod: {expected}"));
+        assert_eq!(
+            error.message,
+            format!("Pod in version \"v1\" cannot be handled as a Pod: {expected}")
+        );
     }
 
     #[test]
@@ -321,7 +393,10 @@ mod tests {
             json!({"spec": {"hostNetwork": "yes"}}),
             "json: cannot unmarshal string into Go struct field PodSpec.spec.hostNetwork of type bool",
         );
-        rejects(json!([]), "json: cannot unmarshal array into Go value of type v1.Pod");
+        rejects(
+            json!([]),
+            "json: cannot unmarshal array into Go value of type v1.Pod",
+        );
         rejects(
             json!({"spec": {"containers": [{"resources": {"limits": {"cpu": "x"}}}]}}),
             "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",

@@ -62,8 +62,11 @@ pub(super) const POINTER_TEXTS: &[&str] = &[
 ];
 
 /// Lists that may not be set at all, so that an empty one must be seen to be refused (`reflect.DeepEqual` with nil).
-pub(super) const KEPT_LISTS: &[&str] =
-    &["EphemeralContainer.ports", "EphemeralContainer.resizePolicy", "EphemeralContainer.restartPolicyRules"];
+pub(super) const KEPT_LISTS: &[&str] = &[
+    "EphemeralContainer.ports",
+    "EphemeralContainer.resizePolicy",
+    "EphemeralContainer.restartPolicyRules",
+];
 
 /// Optional booleans that are plain values: `false` is left out. All others are pointers.
 pub(super) const PLAIN_BOOLS: &[&str] = &[

@@ -19,28 +19,56 @@ fn name_rule(group: &str, resource: &str) -> fn(&str) -> Vec<String> {
 }
 
 /// What does not hold in the metadata of an object about to be created (`rest.BeforeCreate`).
-pub fn validate_create(object: &Value, group: &str, resource: &str, namespaced: bool) -> Vec<FieldError> {
+pub fn validate_create(
+    object: &Value,
+    group: &str,
+    resource: &str,
+    namespaced: bool,
+) -> Vec<FieldError> {
     let path = Path::new("metadata");
     let metadata = &object["metadata"];
     let rule = name_rule(group, resource);
     let mut out = Vec::new();
-    if let Some(prefix) = metadata["generateName"].as_str().filter(|prefix| !prefix.is_empty()) {
+    if let Some(prefix) = metadata["generateName"]
+        .as_str()
+        .filter(|prefix| !prefix.is_empty())
+    {
         // What is appended is always valid, so a prefix may end in the dash that a name may not.
-        let trial = prefix.strip_suffix('-').map_or_else(|| prefix.to_owned(), |stem| format!("{stem}a"));
-        out.extend(rule(&trial).into_iter().map(|text| FieldError::invalid(&path.child("generateName"), prefix, text)));
+        let trial = prefix
+            .strip_suffix('-')
+            .map_or_else(|| prefix.to_owned(), |stem| format!("{stem}a"));
+        out.extend(
+            rule(&trial)
+                .into_iter()
+                .map(|text| FieldError::invalid(&path.child("generateName"), prefix, text)),
+        );
     }
     match metadata["name"].as_str().unwrap_or_default() {
-        "" => out.push(FieldError::required(&path.child("name"), "name or generateName is required")),
-        name => out.extend(rule(name).into_iter().map(|text| FieldError::invalid(&path.child("name"), name, text))),
+        "" => out.push(FieldError::required(
+            &path.child("name"),
+            "name or generateName is required",
+        )),
+        name => out.extend(
+            rule(name)
+                .into_iter()
+                .map(|text| FieldError::invalid(&path.child("name"), name, text)),
+        ),
     }
     let namespace = metadata["namespace"].as_str().unwrap_or_default();
     if namespaced && namespace.is_empty() {
         out.push(FieldError::required(&path.child("namespace"), ""));
     } else if !namespaced && !namespace.is_empty() {
-        out.push(FieldError::forbidden(&path.child("namespace"), "not allowed on this type"));
+        out.push(FieldError::forbidden(
+            &path.child("namespace"),
+            "not allowed on this type",
+        ));
     } else if namespaced {
         let texts = names::dns_label(namespace);
-        out.extend(texts.into_iter().map(|text| FieldError::invalid(&path.child("namespace"), namespace, text)));
+        out.extend(
+            texts
+                .into_iter()
+                .map(|text| FieldError::invalid(&path.child("namespace"), namespace, text)),
+        );
     }
     out.extend(validate_common(metadata, &path));
     out
@@ -51,13 +79,32 @@ pub fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let path = Path::new("metadata");
     let (new, old) = (&new["metadata"], &old["metadata"]);
     let mut out = validate_common(new, &path);
-    if new["resourceVersion"].as_str().unwrap_or_default().is_empty() {
-        out.push(FieldError::invalid(&path.child("resourceVersion"), "", "must be specified for an update"));
+    if new["resourceVersion"]
+        .as_str()
+        .unwrap_or_default()
+        .is_empty()
+    {
+        out.push(FieldError::invalid(
+            &path.child("resourceVersion"),
+            "",
+            "must be specified for an update",
+        ));
     }
-    for field in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+    for field in [
+        "name",
+        "namespace",
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ] {
         if new.get(field) != old.get(field) {
             let value = new.get(field).cloned().unwrap_or(Value::Null);
-            out.push(FieldError::invalid(&path.child(field), value, "field is immutable"));
+            out.push(FieldError::invalid(
+                &path.child(field),
+                value,
+                "field is immutable",
+            ));
         }
     }
     if old["deletionTimestamp"].is_string() {
@@ -82,9 +129,19 @@ pub fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
 
 /// Takes over from `old` what an update may leave out or cannot take away: uid, creation and deletion.
 pub fn carry_over(new: &mut Value, old: &Value) {
-    let Some(metadata) = new["metadata"].as_object_mut() else { return };
-    for field in ["uid", "creationTimestamp", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds"] {
-        let empty = metadata.get(field).is_none_or(|value| value.is_null() || *value == "");
+    let Some(metadata) = new["metadata"].as_object_mut() else {
+        return;
+    };
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "namespace",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ] {
+        let empty = metadata
+            .get(field)
+            .is_none_or(|value| value.is_null() || *value == "");
         if let (true, Some(value)) = (empty, old["metadata"].get(field)) {
             metadata.insert(field.to_owned(), value.clone());
         }
@@ -92,20 +149,35 @@ pub fn carry_over(new: &mut Value, old: &Value) {
     // A deletion once begun keeps its time, whatever the client sends.
     match old["metadata"].get("deletionTimestamp") {
         Some(time) => drop(metadata.insert("deletionTimestamp".to_owned(), time.clone())),
-        None => drop(metadata.remove("deletionTimestamp").filter(|time| !time.is_null())),
+        None => drop(
+            metadata
+                .remove("deletionTimestamp")
+                .filter(|time| !time.is_null()),
+        ),
     }
 }
 
 fn entries(value: &Value) -> impl Iterator<Item = (&str, &str)> {
     let map: Option<&Map<String, Value>> = value.as_object();
-    map.into_iter().flatten().map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()))
+    map.into_iter()
+        .flatten()
+        .map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()))
 }
 
 fn validate_common(metadata: &Value, path: &Path) -> Vec<FieldError> {
     let mut out = validate_labels(&metadata["labels"], &path.child("labels"));
-    out.extend(validate_annotations(&metadata["annotations"], &path.child("annotations")));
-    out.extend(validate_owners(&metadata["ownerReferences"], &path.child("ownerReferences")));
-    out.extend(validate_finalizers(&metadata["finalizers"], &path.child("finalizers")));
+    out.extend(validate_annotations(
+        &metadata["annotations"],
+        &path.child("annotations"),
+    ));
+    out.extend(validate_owners(
+        &metadata["ownerReferences"],
+        &path.child("ownerReferences"),
+    ));
+    out.extend(validate_finalizers(
+        &metadata["finalizers"],
+        &path.child("finalizers"),
+    ));
     out
 }
 
@@ -113,9 +185,17 @@ fn validate_common(metadata: &Value, path: &Path) -> Vec<FieldError> {
 pub fn validate_labels(labels: &Value, path: &Path) -> Vec<FieldError> {
     let mut out = Vec::new();
     for (key, value) in entries(labels) {
-        out.extend(names::qualified(key).into_iter().map(|text| FieldError::invalid(path, key, text)));
+        out.extend(
+            names::qualified(key)
+                .into_iter()
+                .map(|text| FieldError::invalid(path, key, text)),
+        );
         // The declarative rule names the entry.
-        out.extend(names::label_value(value).into_iter().map(|text| FieldError::invalid(path, value, text)));
+        out.extend(
+            names::label_value(value)
+                .into_iter()
+                .map(|text| FieldError::invalid(path, value, text)),
+        );
     }
     out
 }
@@ -125,11 +205,19 @@ fn validate_annotations(annotations: &Value, path: &Path) -> Vec<FieldError> {
     let mut size = 0;
     for (key, value) in entries(annotations) {
         // Upper case is let through in an annotation's prefix.
-        out.extend(names::qualified(&key.to_lowercase()).into_iter().map(|text| FieldError::invalid(path, key, text)));
+        out.extend(
+            names::qualified(&key.to_lowercase())
+                .into_iter()
+                .map(|text| FieldError::invalid(path, key, text)),
+        );
         size += key.len() + value.len();
     }
     if size > ANNOTATIONS_LIMIT {
-        out.push(FieldError::new(path, crate::field::Fault::TooLong(ANNOTATIONS_LIMIT), ""));
+        out.push(FieldError::new(
+            path,
+            crate::field::Fault::TooLong(ANNOTATIONS_LIMIT),
+            "",
+        ));
     }
     out
 }
@@ -141,15 +229,27 @@ fn validate_owners(owners: &Value, path: &Path) -> Vec<FieldError> {
         let text = |field: &str| owner[field].as_str().unwrap_or_default();
         let version = text("apiVersion");
         if version.is_empty() || version.matches('/').count() > 1 || version.ends_with('/') {
-            out.push(FieldError::invalid(&path.child("apiVersion"), version, "version must not be empty"));
+            out.push(FieldError::invalid(
+                &path.child("apiVersion"),
+                version,
+                "version must not be empty",
+            ));
         }
         for field in ["kind", "name", "uid"] {
             if text(field).is_empty() {
-                out.push(FieldError::invalid(&path.child(field), "", format!("{field} must not be empty")));
+                out.push(FieldError::invalid(
+                    &path.child(field),
+                    "",
+                    format!("{field} must not be empty"),
+                ));
             }
         }
         if version == "v1" && text("kind") == "Event" {
-            out.push(FieldError::invalid(path, owner.clone(), "/v1, Kind=Event is disallowed from being an owner"));
+            out.push(FieldError::invalid(
+                path,
+                owner.clone(),
+                "/v1, Kind=Event is disallowed from being an owner",
+            ));
         }
         if owner["controller"] == true {
             controllers.push(format!("{}/{}", text("kind"), text("name")));
@@ -166,11 +266,20 @@ fn validate_owners(owners: &Value, path: &Path) -> Vec<FieldError> {
 
 fn validate_finalizers(finalizers: &Value, path: &Path) -> Vec<FieldError> {
     let mut out = Vec::new();
-    let list: Vec<&str> = finalizers.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let list: Vec<&str> = finalizers
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     for name in &list {
         let texts = names::qualified(name);
         let held = texts.is_empty();
-        out.extend(texts.into_iter().map(|text| FieldError::invalid(path, *name, text)));
+        out.extend(
+            texts
+                .into_iter()
+                .map(|text| FieldError::invalid(path, *name, text)),
+        );
         let standard = ["orphan", "foregroundDeletion", "kubernetes"].contains(name);
         if held && !name.contains('/') && !standard {
             let detail = "name is neither a standard finalizer name nor is it fully qualified";
@@ -190,7 +299,10 @@ mod tests {
 
     use super::*;
 
-    #[expect(clippy::needless_pass_by_value, reason = "literals read better without a borrow")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "literals read better without a borrow"
+    )]
     fn creates(metadata: Value, expected: &[&str]) {
         let errors = validate_create(&json!({"metadata": metadata}), "", "pods", true);
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -203,14 +315,24 @@ mod tests {
     #[test]
     fn metadata_is_judged_on_create() {
         creates(json!({"name": "p", "namespace": "n"}), &[]);
-        creates(json!({"name": "Bad_Name", "namespace": "n"}), &[
-            "metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain must consist",
-        ]);
-        creates(json!({"namespace": "n"}), &["metadata.name: Required value: name or generateName is required"]);
-        creates(json!({"name": "p", "namespace": "n", "labels": {"a": "-"}}), &["metadata.labels: Invalid value: \"-\": a valid label"]);
-        creates(json!({"name": "p", "namespace": "n", "finalizers": ["x"]}), &[
-            "metadata.finalizers: Invalid value: \"x\": name is neither a standard",
-        ]);
+        creates(
+            json!({"name": "Bad_Name", "namespace": "n"}),
+            &[
+                "metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain must consist",
+            ],
+        );
+        creates(
+            json!({"namespace": "n"}),
+            &["metadata.name: Required value: name or generateName is required"],
+        );
+        creates(
+            json!({"name": "p", "namespace": "n", "labels": {"a": "-"}}),
+            &["metadata.labels: Invalid value: \"-\": a valid label"],
+        );
+        creates(
+            json!({"name": "p", "namespace": "n", "finalizers": ["x"]}),
+            &["metadata.finalizers: Invalid value: \"x\": name is neither a standard"],
+        );
     }
 
     #[test]
@@ -218,7 +340,13 @@ mod tests {
         let old = json!({"metadata": {"name": "p", "uid": "1", "resourceVersion": "4", "creationTimestamp": "t"}});
         let mut new = json!({"metadata": {"name": "p", "uid": "2", "resourceVersion": "4", "deletionTimestamp": "x"}});
         carry_over(&mut new, &old);
-        let texts: Vec<String> = validate_update(&new, &old).iter().map(ToString::to_string).collect();
-        assert_eq!(texts, ["metadata.uid: Invalid value: \"2\": field is immutable"]);
+        let texts: Vec<String> = validate_update(&new, &old)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            texts,
+            ["metadata.uid: Invalid value: \"2\": field is immutable"]
+        );
     }
 }

@@ -37,7 +37,11 @@ pub fn dns_label(text: &str) -> Vec<String> {
         out.push(too_long(63));
     }
     if !is_label(text) {
-        out.push(if is_subdomain(text) { "must not contain dots".to_owned() } else { LABEL.to_owned() });
+        out.push(if is_subdomain(text) {
+            "must not contain dots".to_owned()
+        } else {
+            LABEL.to_owned()
+        });
     }
     out
 }
@@ -59,7 +63,11 @@ pub fn path_segment(text: &str) -> Vec<String> {
     if text == "." || text == ".." {
         return vec![format!("may not be '{text}'")];
     }
-    ["/", "%"].iter().filter(|c| text.contains(**c)).map(|c| format!("may not contain '{c}'")).collect()
+    ["/", "%"]
+        .iter()
+        .filter(|c| text.contains(**c))
+        .map(|c| format!("may not contain '{c}'"))
+        .collect()
 }
 
 /// A qualified name: the key of a label or annotation, a finalizer.
@@ -71,7 +79,11 @@ pub fn qualified(text: &str) -> Vec<String> {
             if prefix.is_empty() {
                 out.push("prefix part must be non-empty".to_owned());
             } else {
-                out.extend(dns_subdomain(prefix).into_iter().map(|text| format!("prefix part {text}")));
+                out.extend(
+                    dns_subdomain(prefix)
+                        .into_iter()
+                        .map(|text| format!("prefix part {text}")),
+                );
             }
             name
         }
@@ -128,8 +140,14 @@ pub fn env_name(text: &str) -> Vec<String> {
     if text.is_empty() {
         return vec!["environment variable name must be non-empty".to_owned()];
     }
-    let holds = text.bytes().all(|c| (b' '..=b'~').contains(&c) && c != b'=');
-    if holds { Vec::new() } else { vec![ENV_NAME.to_owned()] }
+    let holds = text
+        .bytes()
+        .all(|c| (b' '..=b'~').contains(&c) && c != b'=');
+    if holds {
+        Vec::new()
+    } else {
+        vec![ENV_NAME.to_owned()]
+    }
 }
 
 /// The name of a port (IANA service name).
@@ -138,7 +156,11 @@ pub fn port_name(text: &str) -> Vec<String> {
     if text.len() > 15 {
         out.push(too_long(15));
     }
-    if !text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-') || text.is_empty() {
+    if !text
+        .bytes()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+        || text.is_empty()
+    {
         out.push(PORT_NAME.to_owned());
     }
     if !text.bytes().any(|c| c.is_ascii_lowercase()) {

@@ -15,7 +15,10 @@ pub struct NamespaceStrategy;
 pub static NAMESPACE: NamespaceStrategy = NamespaceStrategy;
 
 fn label(object: &mut Value) {
-    let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let name = object["metadata"]["name"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     if name.is_empty() {
         return;
     }
@@ -33,7 +36,10 @@ impl Strategy for NamespaceStrategy {
     fn prepare_create(&self, object: &mut Value) {
         label(object);
         object["status"] = json!({"phase": "Active"});
-        let mut finalizers = object["spec"]["finalizers"].as_array().cloned().unwrap_or_default();
+        let mut finalizers = object["spec"]["finalizers"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         if !finalizers.iter().any(|finalizer| finalizer == "kubernetes") {
             finalizers.push("kubernetes".into());
         }
@@ -56,6 +62,10 @@ impl Strategy for NamespaceStrategy {
         }
         let field = Path::new("metadata.labels").key(NAME_LABEL);
         let detail = format!("must be {}", name.as_str().unwrap_or_default());
-        vec![FieldError::invalid(&field, new["metadata"]["labels"][NAME_LABEL].clone(), detail)]
+        vec![FieldError::invalid(
+            &field,
+            new["metadata"]["labels"][NAME_LABEL].clone(),
+            detail,
+        )]
     }
 }

@@ -14,23 +14,40 @@ pub static NODE: NodeStrategy = NodeStrategy;
 
 impl Strategy for NodeStrategy {
     fn prepare_update(&self, subresource: &str, new: &mut Value, old: &Value) {
-        let kept = if subresource == "status" { "spec" } else { "status" };
+        let kept = if subresource == "status" {
+            "spec"
+        } else {
+            "status"
+        };
         new[kept] = old[kept].clone();
     }
 
     fn validate_create(&self, object: &Value) -> Vec<FieldError> {
         let path = Path::new("spec.taints");
         let mut out = Vec::new();
-        for (at, taint) in object["spec"]["taints"].as_array().into_iter().flatten().enumerate() {
+        for (at, taint) in object["spec"]["taints"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
             let path = path.index(at);
             let key = taint["key"].as_str().unwrap_or_default();
-            out.extend(names::qualified(key).into_iter().map(|text| FieldError::invalid(&path.child("key"), key, text)));
+            out.extend(
+                names::qualified(key)
+                    .into_iter()
+                    .map(|text| FieldError::invalid(&path.child("key"), key, text)),
+            );
             let effect = taint["effect"].as_str().unwrap_or_default();
             let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
             if effect.is_empty() {
                 out.push(FieldError::required(&path.child("effect"), ""));
             } else if !effects.contains(&effect) {
-                out.push(FieldError::not_supported(&path.child("effect"), effect, &effects));
+                out.push(FieldError::not_supported(
+                    &path.child("effect"),
+                    effect,
+                    &effects,
+                ));
             }
         }
         out
@@ -49,13 +66,25 @@ pub static EVENT: EventStrategy = EventStrategy;
 
 impl Strategy for EventStrategy {
     fn validate_create(&self, object: &Value) -> Vec<FieldError> {
-        let involved = if object["regarding"].is_object() { "regarding" } else { "involvedObject" };
+        let involved = if object["regarding"].is_object() {
+            "regarding"
+        } else {
+            "involvedObject"
+        };
         let of = object[involved]["namespace"].as_str().unwrap_or_default();
         let own = object["metadata"]["namespace"].as_str().unwrap_or_default();
         // An Event about an object without a namespace lives in `default`, or in kube-system.
         let holds = of == own || (of.is_empty() && matches!(own, "default" | "kube-system"));
         let field = Path::new("involvedObject.namespace");
-        if holds { Vec::new() } else { vec![FieldError::invalid(&field, of, "does not match event.namespace")] }
+        if holds {
+            Vec::new()
+        } else {
+            vec![FieldError::invalid(
+                &field,
+                of,
+                "does not match event.namespace",
+            )]
+        }
     }
 }
 
@@ -70,12 +99,23 @@ impl Strategy for LeaseStrategy {
         let path = Path::new("spec");
         let mut out = Vec::new();
         let spec = &object["spec"];
-        if let Some(seconds) = spec["leaseDurationSeconds"].as_i64().filter(|seconds| *seconds <= 0) {
-            out.push(FieldError::invalid(&path.child("leaseDurationSeconds"), seconds, "must be greater than 0"));
+        if let Some(seconds) = spec["leaseDurationSeconds"]
+            .as_i64()
+            .filter(|seconds| *seconds <= 0)
+        {
+            out.push(FieldError::invalid(
+                &path.child("leaseDurationSeconds"),
+                seconds,
+                "must be greater than 0",
+            ));
         }
         if let Some(times) = spec["leaseTransitions"].as_i64().filter(|times| *times < 0) {
             let detail = "must be greater than or equal to 0";
-            out.push(FieldError::invalid(&path.child("leaseTransitions"), times, detail));
+            out.push(FieldError::invalid(
+                &path.child("leaseTransitions"),
+                times,
+                detail,
+            ));
         }
         out
     }
@@ -112,7 +152,8 @@ impl Strategy for PodTemplateStrategy {
 
     fn prepare_update(&self, _subresource: &str, new: &mut Value, old: &Value) {
         let generation = old["metadata"]["generation"].as_i64().unwrap_or(0);
-        new["metadata"]["generation"] = (generation + i64::from(new["template"] != old["template"])).into();
+        new["metadata"]["generation"] =
+            (generation + i64::from(new["template"] != old["template"])).into();
     }
 
     fn validate_update(&self, _subresource: &str, new: &Value, _old: &Value) -> Vec<FieldError> {
@@ -138,9 +179,14 @@ impl Strategy for PriorityClassStrategy {
     }
 
     fn validate_create(&self, object: &Value) -> Vec<FieldError> {
-        let (name, value) = (object["metadata"]["name"].as_str().unwrap_or_default(), object["value"].as_i64().unwrap_or(0));
+        let (name, value) = (
+            object["metadata"]["name"].as_str().unwrap_or_default(),
+            object["value"].as_i64().unwrap_or(0),
+        );
         let mut out = Vec::new();
-        if name.starts_with("system-") && !["system-cluster-critical", "system-node-critical"].contains(&name) {
+        if name.starts_with("system-")
+            && !["system-cluster-critical", "system-node-critical"].contains(&name)
+        {
             let detail = "priority class names with 'system-' prefix are reserved for system use only. error: \
                           only system-node-critical and system-cluster-critical are allowed";
             out.push(FieldError::forbidden(&Path::new("metadata.name"), detail));
@@ -154,11 +200,18 @@ impl Strategy for PriorityClassStrategy {
     fn validate_update(&self, _subresource: &str, new: &Value, old: &Value) -> Vec<FieldError> {
         let mut out = Vec::new();
         if new["value"] != old["value"] {
-            out.push(FieldError::forbidden(&Path::new("value"), "may not be changed in an update."));
+            out.push(FieldError::forbidden(
+                &Path::new("value"),
+                "may not be changed in an update.",
+            ));
         }
         if new["preemptionPolicy"] != old["preemptionPolicy"] {
             let value = new["preemptionPolicy"].clone();
-            out.push(FieldError::invalid(&Path::new("preemptionPolicy"), value, "field is immutable"));
+            out.push(FieldError::invalid(
+                &Path::new("preemptionPolicy"),
+                value,
+                "field is immutable",
+            ));
         }
         out
     }
@@ -174,12 +227,21 @@ impl Strategy for RuntimeClassStrategy {
     fn validate_create(&self, object: &Value) -> Vec<FieldError> {
         let handler = object["handler"].as_str().unwrap_or_default();
         let field = Path::new("handler");
-        names::dns_label(handler).into_iter().map(|text| FieldError::invalid(&field, handler, text)).collect()
+        names::dns_label(handler)
+            .into_iter()
+            .map(|text| FieldError::invalid(&field, handler, text))
+            .collect()
     }
 
     fn validate_update(&self, _subresource: &str, new: &Value, old: &Value) -> Vec<FieldError> {
         let same = new["handler"] == old["handler"];
-        let fault = || FieldError::invalid(&Path::new("handler"), new["handler"].clone(), "field is immutable");
+        let fault = || {
+            FieldError::invalid(
+                &Path::new("handler"),
+                new["handler"].clone(),
+                "field is immutable",
+            )
+        };
         if same { Vec::new() } else { vec![fault()] }
     }
 }

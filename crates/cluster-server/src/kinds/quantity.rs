@@ -31,7 +31,9 @@ pub struct Quantity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParseQuantityError {
     /// The whole is malformed.
-    #[error("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")]
+    #[error(
+        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+    )]
     Format,
     /// The number is there, its suffix is unknown.
     #[error("unable to parse quantity's suffix")]
@@ -39,10 +41,27 @@ pub enum ParseQuantityError {
 }
 
 /// Suffixes of powers of ten, with the exponent.
-const DECIMAL: [(&str, i32); 10] =
-    [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
+const DECIMAL: [(&str, i32); 10] = [
+    ("n", -9),
+    ("u", -6),
+    ("m", -3),
+    ("", 0),
+    ("k", 3),
+    ("M", 6),
+    ("G", 9),
+    ("T", 12),
+    ("P", 15),
+    ("E", 18),
+];
 /// Suffixes of powers of two, with the exponent.
-const BINARY: [(&str, u32); 6] = [("Ki", 10), ("Mi", 20), ("Gi", 30), ("Ti", 40), ("Pi", 50), ("Ei", 60)];
+const BINARY: [(&str, u32); 6] = [
+    ("Ki", 10),
+    ("Mi", 20),
+    ("Gi", 30),
+    ("Ti", 40),
+    ("Pi", 50),
+    ("Ei", 60),
+];
 
 /// What multiplies the number before a suffix.
 enum Factor {
@@ -95,24 +114,35 @@ impl std::str::FromStr for Quantity {
             Some(_) => (1, text),
             None => return Err(ParseQuantityError::Format),
         };
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let (number, suffix) = rest.split_at(end);
         let (whole, places) = number.split_once('.').unwrap_or((number, ""));
         if places.contains('.') || (whole.is_empty() && places.is_empty()) {
             return Err(ParseQuantityError::Format);
         }
-        if !suffix.chars().all(|c| "eEinumkKMGTP+-".contains(c) || c.is_ascii_digit()) {
+        if !suffix
+            .chars()
+            .all(|c| "eEinumkKMGTP+-".contains(c) || c.is_ascii_digit())
+        {
             return Err(ParseQuantityError::Format);
         }
         let (factor, format) = factor(suffix).ok_or(ParseQuantityError::Suffix)?;
         // 38 digits fit; more than 19 before the point is past the cap anyway.
         let whole = whole.trim_start_matches('0');
         if whole.len() > 19 {
-            return Ok(Self { nanos: sign * MAX, format });
+            return Ok(Self {
+                nanos: sign * MAX,
+                format,
+            });
         }
         let places = &places[..places.len().min(12)];
         let digits = format!("0{whole}{places}");
-        let number = sign * digits.parse::<i128>().map_err(|_| ParseQuantityError::Format)?;
+        let number = sign
+            * digits
+                .parse::<i128>()
+                .map_err(|_| ParseQuantityError::Format)?;
         let shift = i64::try_from(places.len()).unwrap_or(0);
         let nanos = match factor {
             Factor::Ten(exponent) => scaled(number, i64::from(exponent) - shift),
@@ -131,7 +161,11 @@ impl Quantity {
     pub fn rounded_to_milli(self) -> Self {
         let unit = NANO / 1000;
         let rest = self.nanos % unit;
-        let nanos = if rest == 0 { self.nanos } else { self.nanos - rest + unit * rest.signum() };
+        let nanos = if rest == 0 {
+            self.nanos
+        } else {
+            self.nanos - rest + unit * rest.signum()
+        };
         Self { nanos, ..self }
     }
 
@@ -173,7 +207,10 @@ impl Quantity {
         let suffix = match format {
             Format::DecimalExponent if exponent == 0 => String::new(),
             Format::DecimalExponent => format!("e{exponent}"),
-            _ => DECIMAL.iter().find(|(_, e)| *e == exponent).map_or(String::new(), |(name, _)| (*name).to_owned()),
+            _ => DECIMAL
+                .iter()
+                .find(|(_, e)| *e == exponent)
+                .map_or(String::new(), |(name, _)| (*name).to_owned()),
         };
         format!("{mantissa}{suffix}")
     }
@@ -218,17 +255,39 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: Result<&str, ParseQuantityError>) {
-        let actual = text.parse::<Quantity>().map(|quantity| quantity.to_string());
+        let actual = text
+            .parse::<Quantity>()
+            .map(|quantity| quantity.to_string());
         assert_eq!(actual, expected.map(str::to_owned), "{text}");
     }
 
     #[test]
     fn quantities_are_written_back_in_their_canonical_form() {
         for (text, expected) in [
-            ("0", "0"), ("0Mi", "0"), ("1", "1"), ("1000m", "1"), ("1.5", "1500m"), ("0.1", "100m"), (".5", "500m"),
-            ("1024Ki", "1Mi"), ("1.5Gi", "1536Mi"), ("512", "512"), ("1000", "1k"), ("1e3", "1e3"), ("1500k", "1500k"),
-            ("128974848", "128974848"), ("129e6", "129e6"), ("129M", "129M"), ("123Mi", "123Mi"), ("-5", "-5"),
-            ("0.5Mi", "512Ki"), ("2048Mi", "2Gi"), ("1E", "1E"), ("1n", "1n"), ("0.1n", "1n"), ("+1", "1"),
+            ("0", "0"),
+            ("0Mi", "0"),
+            ("1", "1"),
+            ("1000m", "1"),
+            ("1.5", "1500m"),
+            ("0.1", "100m"),
+            (".5", "500m"),
+            ("1024Ki", "1Mi"),
+            ("1.5Gi", "1536Mi"),
+            ("512", "512"),
+            ("1000", "1k"),
+            ("1e3", "1e3"),
+            ("1500k", "1500k"),
+            ("128974848", "128974848"),
+            ("129e6", "129e6"),
+            ("129M", "129M"),
+            ("123Mi", "123Mi"),
+            ("-5", "-5"),
+            ("0.5Mi", "512Ki"),
+            ("2048Mi", "2Gi"),
+            ("1E", "1E"),
+            ("1n", "1n"),
+            ("0.1n", "1n"),
+            ("+1", "1"),
         ] {
             check(text, Ok(expected));
         }
@@ -241,7 +300,13 @@ mod tests {
         }
         for text in ["1KiB", "1mm", "1e", "1ki"] {
             let error = text.parse::<Quantity>().map(|_| ()).expect_err("rejected");
-            assert!(matches!(error, ParseQuantityError::Suffix | ParseQuantityError::Format), "{text}");
+            assert!(
+                matches!(
+                    error,
+                    ParseQuantityError::Suffix | ParseQuantityError::Format
+                ),
+                "{text}"
+            );
         }
     }
 }

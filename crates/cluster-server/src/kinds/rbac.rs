@@ -40,7 +40,10 @@ impl Strategy for RoleStrategy {
         for (at, rule) in object["rules"].as_array().into_iter().flatten().enumerate() {
             let path = path.index(at);
             if count(rule, "verbs") == 0 {
-                out.push(FieldError::required(&path.child("verbs"), "verbs must contain at least one value"));
+                out.push(FieldError::required(
+                    &path.child("verbs"),
+                    "verbs must contain at least one value",
+                ));
             }
             if count(rule, "nonResourceURLs") > 0 {
                 let field = path.child("nonResourceURLs");
@@ -49,17 +52,28 @@ impl Strategy for RoleStrategy {
                     let detail = "namespaced rules cannot apply to non-resource URLs";
                     out.push(FieldError::invalid(&field, value.clone(), detail));
                 }
-                if count(rule, "apiGroups") + count(rule, "resources") + count(rule, "resourceNames") > 0 {
-                    let detail = "rules cannot apply to both regular resources and non-resource URLs";
+                if count(rule, "apiGroups")
+                    + count(rule, "resources")
+                    + count(rule, "resourceNames")
+                    > 0
+                {
+                    let detail =
+                        "rules cannot apply to both regular resources and non-resource URLs";
                     out.push(FieldError::invalid(&field, value, detail));
                 }
                 continue;
             }
             if count(rule, "apiGroups") == 0 {
-                out.push(FieldError::required(&path.child("apiGroups"), "resource rules must supply at least one api group"));
+                out.push(FieldError::required(
+                    &path.child("apiGroups"),
+                    "resource rules must supply at least one api group",
+                ));
             }
             if count(rule, "resources") == 0 {
-                out.push(FieldError::required(&path.child("resources"), "resource rules must supply at least one resource"));
+                out.push(FieldError::required(
+                    &path.child("resources"),
+                    "resource rules must supply at least one resource",
+                ));
             }
         }
         out
@@ -76,10 +90,20 @@ impl Strategy for RoleStrategy {
 
 impl Strategy for BindingStrategy {
     fn default(&self, object: &mut Value) {
-        if object["roleRef"].is_object() && object["roleRef"]["apiGroup"].as_str().unwrap_or_default().is_empty() {
+        if object["roleRef"].is_object()
+            && object["roleRef"]["apiGroup"]
+                .as_str()
+                .unwrap_or_default()
+                .is_empty()
+        {
             object["roleRef"]["apiGroup"] = GROUP.into();
         }
-        for subject in object.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
+        for subject in object
+            .get_mut("subjects")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
             let person = matches!(subject["kind"].as_str(), Some("User" | "Group"));
             if person && subject["apiGroup"].as_str().unwrap_or_default().is_empty() {
                 subject["apiGroup"] = GROUP.into();
@@ -89,24 +113,46 @@ impl Strategy for BindingStrategy {
 
     fn validate_create(&self, object: &Value) -> Vec<FieldError> {
         let path = Path::new("roleRef");
-        let text = |value: &Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
+        let text =
+            |value: &Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
         let role = &object["roleRef"];
         let mut out = Vec::new();
         if text(role, "apiGroup") != GROUP {
-            out.push(FieldError::not_supported(&path.child("apiGroup"), text(role, "apiGroup"), &[GROUP]));
+            out.push(FieldError::not_supported(
+                &path.child("apiGroup"),
+                text(role, "apiGroup"),
+                &[GROUP],
+            ));
         }
-        let kinds: &[&str] = if self.namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
+        let kinds: &[&str] = if self.namespaced {
+            &["Role", "ClusterRole"]
+        } else {
+            &["ClusterRole"]
+        };
         if !kinds.contains(&text(role, "kind").as_str()) {
-            out.push(FieldError::not_supported(&path.child("kind"), text(role, "kind"), kinds));
+            out.push(FieldError::not_supported(
+                &path.child("kind"),
+                text(role, "kind"),
+                kinds,
+            ));
         }
         if text(role, "name").is_empty() {
             out.push(FieldError::required(&path.child("name"), ""));
         } else {
             let name = text(role, "name");
             let complaints = super::names::path_segment(&name);
-            out.extend(complaints.into_iter().map(|c| FieldError::invalid(&path.child("name"), name.as_str(), c)));
+            out.extend(
+                complaints
+                    .into_iter()
+                    .map(|c| FieldError::invalid(&path.child("name"), name.as_str(), c)),
+            );
         }
-        for (at, subject) in object["subjects"].as_array().into_iter().flatten().enumerate() {
+        for (at, subject) in object["subjects"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
             out.extend(self.subject(subject, &Path::new("subjects").index(at)));
         }
         out
@@ -117,8 +163,13 @@ impl Strategy for BindingStrategy {
         if new["roleRef"] != old["roleRef"] {
             // Printed as the Go struct: capital names.
             let role = &new["roleRef"];
-            let printed = json!({"APIGroup": role["apiGroup"], "Kind": role["kind"], "Name": role["name"]});
-            out.push(FieldError::invalid(&Path::new("roleRef"), printed, "cannot change roleRef"));
+            let printed =
+                json!({"APIGroup": role["apiGroup"], "Kind": role["kind"], "Name": role["name"]});
+            out.push(FieldError::invalid(
+                &Path::new("roleRef"),
+                printed,
+                "cannot change roleRef",
+            ));
         }
         out
     }
@@ -139,7 +190,11 @@ impl BindingStrategy {
             "ServiceAccount" => {
                 let complaints = super::names::dns_subdomain(text("name"));
                 if !text("name").is_empty() {
-                    out.extend(complaints.into_iter().map(|c| FieldError::invalid(&path.child("name"), text("name"), c)));
+                    out.extend(
+                        complaints
+                            .into_iter()
+                            .map(|c| FieldError::invalid(&path.child("name"), text("name"), c)),
+                    );
                 }
                 if text("namespace").is_empty() && !self.namespaced {
                     out.push(FieldError::required(&path.child("namespace"), ""));
@@ -148,12 +203,20 @@ impl BindingStrategy {
             }
             "User" | "Group" => GROUP,
             other => {
-                out.push(FieldError::not_supported(&path.child("kind"), other, &["ServiceAccount", "User", "Group"]));
+                out.push(FieldError::not_supported(
+                    &path.child("kind"),
+                    other,
+                    &["ServiceAccount", "User", "Group"],
+                ));
                 return out;
             }
         };
         if text("apiGroup") != group {
-            out.push(FieldError::not_supported(&path.child("apiGroup"), text("apiGroup"), &[group]));
+            out.push(FieldError::not_supported(
+                &path.child("apiGroup"),
+                text("apiGroup"),
+                &[group],
+            ));
         }
         out
     }

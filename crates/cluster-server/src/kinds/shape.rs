@@ -76,7 +76,10 @@ pub struct Struct {
 impl Struct {
     /// The field called `name`.
     pub fn field(&self, name: &str) -> Option<&Field> {
-        self.fields.binary_search_by(|field| field.name.as_str().cmp(name)).ok().map(|at| &self.fields[at])
+        self.fields
+            .binary_search_by(|field| field.name.as_str().cmp(name))
+            .ok()
+            .map(|at| &self.fields[at])
     }
 }
 
@@ -101,12 +104,18 @@ static CACHE: LazyLock<RwLock<HashMap<TypeId, Arc<Shapes>>>> = LazyLock::new(RwL
 /// The shape of `T`, built when it is first asked for.
 pub fn of<T: JsonSchema + 'static>() -> Arc<Shapes> {
     let key = TypeId::of::<T>();
-    let cached = CACHE.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key).cloned();
+    let cached = CACHE
+        .read()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .get(&key)
+        .cloned();
     if let Some(shapes) = cached {
         return shapes;
     }
     let shapes = Arc::new(build::<T>());
-    let mut cache = CACHE.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut cache = CACHE
+        .write()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     Arc::clone(cache.entry(key).or_insert(shapes))
 }
 
@@ -114,7 +123,11 @@ fn build<T: JsonSchema>() -> Shapes {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let root = generator.subschema_for::<T>();
     let definitions = generator.take_definitions(false);
-    let mut builder = Builder { definitions: &definitions, known: HashMap::new(), shapes: Shapes::default() };
+    let mut builder = Builder {
+        definitions: &definitions,
+        known: HashMap::new(),
+        shapes: Shapes::default(),
+    };
     let root = builder.shape(root.as_value());
     let mut shapes = builder.shapes;
     shapes.root = Some(root);
@@ -130,7 +143,11 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn shape(&mut self, schema: &Value) -> Shape {
         if let Some(reference) = schema["$ref"].as_str() {
-            let name = reference.rsplit('/').next().unwrap_or_default().replace("~1", "/");
+            let name = reference
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .replace("~1", "/");
             return self.reference(&name);
         }
         if let Some([only]) = schema["allOf"].as_array().map(Vec::as_slice) {
@@ -164,22 +181,38 @@ impl Builder<'_> {
             return Shape::Struct(at);
         }
         let definitions = self.definitions;
-        let Some(schema) = definitions.get(name) else { return Shape::Any };
-        let Some(properties) = schema["properties"].as_object() else { return self.shape(schema) };
+        let Some(schema) = definitions.get(name) else {
+            return Shape::Any;
+        };
+        let Some(properties) = schema["properties"].as_object() else {
+            return self.shape(schema);
+        };
         let at = self.shapes.structs.len();
         self.known.insert(name.to_owned(), at);
         self.shapes.structs.push(Struct::default());
-        let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let mut fields: Vec<Field> = properties
             .iter()
             .map(|(field, schema)| {
                 let shape = self.shape(schema);
                 let absent = absent(short, field, &shape, required.contains(&field.as_str()));
-                Field { name: field.clone(), shape, absent }
+                Field {
+                    name: field.clone(),
+                    shape,
+                    absent,
+                }
             })
             .collect();
         fields.sort_by(|a, b| a.name.cmp(&b.name));
-        self.shapes.structs[at] = Struct { name: short.to_owned(), fields };
+        self.shapes.structs[at] = Struct {
+            name: short.to_owned(),
+            fields,
+        };
         Shape::Struct(at)
     }
 }
@@ -187,10 +220,18 @@ impl Builder<'_> {
 fn absent(owner: &str, field: &str, shape: &Shape, required: bool) -> Absent {
     let key = format!("{owner}.{field}");
     let listed = |table: &[&str]| table.contains(&key.as_str());
-    if required || field == "metadata" && matches!(shape, Shape::Struct(_)) && !owner.ends_with("Options") {
+    if required
+        || field == "metadata" && matches!(shape, Shape::Struct(_)) && !owner.ends_with("Options")
+    {
         return Absent::Zero;
     }
-    let pointer = |pointer: bool| if pointer { Absent::Pointer } else { Absent::Omitted };
+    let pointer = |pointer: bool| {
+        if pointer {
+            Absent::Pointer
+        } else {
+            Absent::Omitted
+        }
+    };
     match shape {
         Shape::Text if listed(go::TEXTS) => Absent::Zero,
         Shape::Text => pointer(listed(go::POINTER_TEXTS)),
@@ -200,7 +241,9 @@ fn absent(owner: &str, field: &str, shape: &Shape, required: bool) -> Absent {
         Shape::Bool => pointer(!listed(go::PLAIN_BOOLS)),
         Shape::Integer(_) => pointer(!listed(go::PLAIN_INTEGERS)),
         Shape::Struct(_) if listed(go::STRUCTS) => Absent::Zero,
-        Shape::Time | Shape::MicroTime | Shape::List(_) | Shape::Map(_) if listed(go::NULLS) => Absent::Zero,
+        Shape::Time | Shape::MicroTime | Shape::List(_) | Shape::Map(_) if listed(go::NULLS) => {
+            Absent::Zero
+        }
         Shape::List(_) => pointer(listed(go::KEPT_LISTS)),
         Shape::Map(_) | Shape::Bytes => Absent::Omitted,
         Shape::Quantity if listed(go::QUANTITIES) => Absent::Zero,

@@ -10,21 +10,32 @@ pub(super) fn pod(pod: &mut Value) {
 }
 
 fn set(map: &mut Map<String, Value>, field: &str, value: impl Into<Value>) {
-    let empty = map.get(field).is_none_or(|value| value.is_null() || *value == "");
+    let empty = map
+        .get(field)
+        .is_none_or(|value| value.is_null() || *value == "");
     if empty {
         map.insert(field.to_owned(), value.into());
     }
 }
 
 fn set_number(map: &mut Map<String, Value>, field: &str, value: i64) {
-    if map.get(field).is_none_or(|value| value.is_null() || *value == 0) {
+    if map
+        .get(field)
+        .is_none_or(|value| value.is_null() || *value == 0)
+    {
         map.insert(field.to_owned(), value.into());
     }
 }
 
-fn each(map: &mut Map<String, Value>, field: &str, mut action: impl FnMut(&mut Map<String, Value>)) {
+fn each(
+    map: &mut Map<String, Value>,
+    field: &str,
+    mut action: impl FnMut(&mut Map<String, Value>),
+) {
     if let Some(list) = map.get_mut(field).and_then(Value::as_array_mut) {
-        list.iter_mut().filter_map(Value::as_object_mut).for_each(&mut action);
+        list.iter_mut()
+            .filter_map(Value::as_object_mut)
+            .for_each(&mut action);
     }
 }
 
@@ -41,9 +52,14 @@ pub(crate) fn pod_spec(spec: &mut Map<String, Value>) {
     set(spec, "schedulerName", "default-scheduler");
     set(spec, "enableServiceLinks", true);
     set(spec, "securityContext", json!({}));
-    match spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64) {
+    match spec
+        .get("terminationGracePeriodSeconds")
+        .and_then(Value::as_i64)
+    {
         None => drop(spec.insert("terminationGracePeriodSeconds".to_owned(), 30.into())),
-        Some(seconds) if seconds < 0 => drop(spec.insert("terminationGracePeriodSeconds".to_owned(), 1.into())),
+        Some(seconds) if seconds < 0 => {
+            drop(spec.insert("terminationGracePeriodSeconds".to_owned(), 1.into()))
+        }
         Some(_) => {}
     }
     same_service_account(spec);
@@ -54,7 +70,10 @@ pub(crate) fn pod_spec(spec: &mut Map<String, Value>) {
             requests_from_limits(ctr);
             if host_network {
                 each(ctr, "ports", |port| {
-                    let container_port = port.get("containerPort").and_then(Value::as_i64).unwrap_or(0);
+                    let container_port = port
+                        .get("containerPort")
+                        .and_then(Value::as_i64)
+                        .unwrap_or(0);
                     set_number(port, "hostPort", container_port);
                 });
             }
@@ -66,7 +85,12 @@ pub(crate) fn pod_spec(spec: &mut Map<String, Value>) {
 
 /// `serviceAccount` is an old name of `serviceAccountName`; both are always written.
 fn same_service_account(spec: &mut Map<String, Value>) {
-    let text = |field: &str| spec.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |field: &str| {
+        spec.get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let (name, deprecated) = (text("serviceAccountName"), text("serviceAccount"));
     let name = if name.is_empty() { deprecated } else { name };
     if !name.is_empty() {
@@ -77,7 +101,11 @@ fn same_service_account(spec: &mut Map<String, Value>) {
 
 fn container(ctr: &mut Map<String, Value>) {
     let image = ctr.get("image").and_then(Value::as_str).unwrap_or_default();
-    let policy = if pulls_always(image) { "Always" } else { "IfNotPresent" };
+    let policy = if pulls_always(image) {
+        "Always"
+    } else {
+        "IfNotPresent"
+    };
     set(ctr, "imagePullPolicy", policy);
     set(ctr, "terminationMessagePath", "/dev/termination-log");
     set(ctr, "terminationMessagePolicy", "File");
@@ -93,7 +121,9 @@ fn container(ctr: &mut Map<String, Value>) {
     }
     inside(ctr, "lifecycle", |lifecycle| {
         for hook in ["postStart", "preStop"] {
-            inside(lifecycle, hook, |handler| inside(handler, "httpGet", http_get));
+            inside(lifecycle, hook, |handler| {
+                inside(handler, "httpGet", http_get)
+            });
         }
     });
 }
@@ -104,7 +134,12 @@ fn http_get(action: &mut Map<String, Value>) {
 }
 
 fn probe(probe: &mut Map<String, Value>) {
-    for (field, value) in [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)] {
+    for (field, value) in [
+        ("timeoutSeconds", 1),
+        ("periodSeconds", 10),
+        ("successThreshold", 1),
+        ("failureThreshold", 3),
+    ] {
         set_number(probe, field, value);
     }
     inside(probe, "httpGet", http_get);
@@ -117,7 +152,9 @@ fn probe(probe: &mut Map<String, Value>) {
 ///
 /// A reference that does not parse has no tag, so it is not pulled always.
 fn pulls_always(image: &str) -> bool {
-    let (name, digest) = image.split_once('@').map_or((image, None), |(name, digest)| (name, Some(digest)));
+    let (name, digest) = image
+        .split_once('@')
+        .map_or((image, None), |(name, digest)| (name, Some(digest)));
     let last = name.rsplit('/').next().unwrap_or(name);
     let (path, tag) = match last.split_once(':') {
         Some((_, tag)) => (&name[..name.len() - tag.len() - 1], Some(tag)),
@@ -129,7 +166,8 @@ fn pulls_always(image: &str) -> bool {
         _ => path,
     };
     let part = |part: &str| {
-        let inside = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'.' | b'_' | b'-');
+        let inside =
+            |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'.' | b'_' | b'-');
         let edge = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
         let bytes = part.as_bytes();
         edge(bytes.first()) && edge(bytes.last()) && part.bytes().all(inside)
@@ -142,8 +180,12 @@ fn pulls_always(image: &str) -> bool {
 
 /// A resource with a limit and no request asks for its limit. Ephemeral containers are left alone.
 fn requests_from_limits(ctr: &mut Map<String, Value>) {
-    let Some(resources) = ctr.get_mut("resources").and_then(Value::as_object_mut) else { return };
-    let Some(limits) = resources.get("limits").and_then(Value::as_object).cloned() else { return };
+    let Some(resources) = ctr.get_mut("resources").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let Some(limits) = resources.get("limits").and_then(Value::as_object).cloned() else {
+        return;
+    };
     if limits.is_empty() {
         return;
     }
@@ -156,7 +198,9 @@ fn requests_from_limits(ctr: &mut Map<String, Value>) {
 }
 
 fn items(source: &mut Map<String, Value>) {
-    each(source, "items", |item| inside(item, "fieldRef", |field| set(field, "apiVersion", "v1")));
+    each(source, "items", |item| {
+        inside(item, "fieldRef", |field| set(field, "apiVersion", "v1"))
+    });
 }
 
 fn mode(source: &mut Map<String, Value>) {
@@ -176,7 +220,9 @@ fn volume(volume: &mut Map<String, Value>) {
     inside(volume, "projected", |projected| {
         mode(projected);
         each(projected, "sources", |source| {
-            inside(source, "serviceAccountToken", |token| set_number(token, "expirationSeconds", 3600));
+            inside(source, "serviceAccountToken", |token| {
+                set_number(token, "expirationSeconds", 3600)
+            });
             inside(source, "downwardAPI", items);
         });
     });
@@ -184,17 +230,26 @@ fn volume(volume: &mut Map<String, Value>) {
         path.entry("type").or_insert_with(|| "".into());
     });
     inside(volume, "image", |image| {
-        let policy = if pulls_always(image.get("reference").and_then(Value::as_str).unwrap_or_default()) {
+        let policy = if pulls_always(
+            image
+                .get("reference")
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+        ) {
             "Always"
         } else {
             "IfNotPresent"
         };
         set(image, "pullPolicy", policy);
     });
-    inside(volume, "iscsi", |iscsi| set(iscsi, "iscsiInterface", "default"));
+    inside(volume, "iscsi", |iscsi| {
+        set(iscsi, "iscsiInterface", "default")
+    });
     inside(volume, "ephemeral", |ephemeral| {
         inside(ephemeral, "volumeClaimTemplate", |template| {
-            inside(template, "spec", |spec| set(spec, "volumeMode", "Filesystem"));
+            inside(template, "spec", |spec| {
+                set(spec, "volumeMode", "Filesystem")
+            });
         });
     });
 }
@@ -206,8 +261,16 @@ mod tests {
     #[test]
     fn an_image_is_pulled_always_when_its_tag_is_latest() {
         for (image, expected) in [
-            ("busybox", true), ("registry.example/bb", true), ("bb:latest", true), ("localhost:5000/bb", true), ("bb:1.36", false),
-            ("bb@sha256:aa", false), ("REPO/BusyBox", false), ("Host.example:5000/a/b", true), ("", false), (" busybox ", false),
+            ("busybox", true),
+            ("registry.example/bb", true),
+            ("bb:latest", true),
+            ("localhost:5000/bb", true),
+            ("bb:1.36", false),
+            ("bb@sha256:aa", false),
+            ("REPO/BusyBox", false),
+            ("Host.example:5000/a/b", true),
+            ("", false),
+            (" busybox ", false),
             ("a:latest@sha256:aa", true),
         ] {
             assert_eq!(pulls_always(image), expected, "{image}");
@@ -221,7 +284,13 @@ mod tests {
             "ephemeralContainers": [{"name": "b", "image": "b:1", "resources": {"limits": {"cpu": "1"}}}],
         }});
         pod(&mut object);
-        assert_eq!(object["spec"]["containers"][0]["resources"]["requests"], json!({"memory": "1Mi", "cpu": "1"}));
-        assert_eq!(object["spec"]["ephemeralContainers"][0]["resources"], json!({"limits": {"cpu": "1"}}));
+        assert_eq!(
+            object["spec"]["containers"][0]["resources"]["requests"],
+            json!({"memory": "1Mi", "cpu": "1"})
+        );
+        assert_eq!(
+            object["spec"]["ephemeralContainers"][0]["resources"],
+            json!({"limits": {"cpu": "1"}})
+        );
     }
 }

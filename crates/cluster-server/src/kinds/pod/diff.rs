@@ -12,20 +12,32 @@ pub(super) fn unified(old: &str, new: &str) -> String {
     let blocks = Matcher::new(&a, &b).blocks();
     let mut out = String::new();
     for group in grouped(opcodes(&blocks, a.len(), b.len())) {
-        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+        let (Some(first), Some(last)) = (group.first(), group.last()) else {
+            continue;
+        };
         let range = |start: usize, end: usize| match end - start {
             1 => format!("{}", start + 1),
             0 => format!("{start},0"),
             length => format!("{},{length}", start + 1),
         };
-        out.push_str(&format!("@@ -{} +{} @@\n", range(first.a.0, last.a.1), range(first.b.0, last.b.1)));
+        out.push_str(&format!(
+            "@@ -{} +{} @@\n",
+            range(first.a.0, last.a.1),
+            range(first.b.0, last.b.1)
+        ));
         for op in &group {
             if op.equal {
-                a[op.a.0..op.a.1].iter().for_each(|line| push(&mut out, ' ', line));
+                a[op.a.0..op.a.1]
+                    .iter()
+                    .for_each(|line| push(&mut out, ' ', line));
                 continue;
             }
-            a[op.a.0..op.a.1].iter().for_each(|line| push(&mut out, '-', line));
-            b[op.b.0..op.b.1].iter().for_each(|line| push(&mut out, '+', line));
+            a[op.a.0..op.a.1]
+                .iter()
+                .for_each(|line| push(&mut out, '-', line));
+            b[op.b.0..op.b.1]
+                .iter()
+                .for_each(|line| push(&mut out, '+', line));
         }
     }
     out
@@ -63,7 +75,11 @@ impl<'a> Matcher<'a> {
         }
         if b.len() >= 200 {
             let popular = b.len() / 100 + 1;
-            let dropped: HashSet<&str> = places.iter().filter(|(_, at)| at.len() > popular).map(|(line, _)| *line).collect();
+            let dropped: HashSet<&str> = places
+                .iter()
+                .filter(|(_, at)| at.len() > popular)
+                .map(|(line, _)| *line)
+                .collect();
             places.retain(|line, _| !dropped.contains(line));
         }
         Self { a, b, places }
@@ -81,7 +97,11 @@ impl<'a> Matcher<'a> {
                 if place >= bhi {
                     break;
                 }
-                let before = place.checked_sub(1).and_then(|p| lengths.get(&p)).copied().unwrap_or(0);
+                let before = place
+                    .checked_sub(1)
+                    .and_then(|p| lengths.get(&p))
+                    .copied()
+                    .unwrap_or(0);
                 next.insert(place, before + 1);
                 if before + 1 > size {
                     (i, j, size) = (at - before, place - before, before + 1);
@@ -127,11 +147,19 @@ fn opcodes(blocks: &[Block], a_len: usize, b_len: usize) -> Vec<Op> {
     let mut out = Vec::new();
     for &(ai, bj, size) in blocks.iter().chain(std::iter::once(&(a_len, b_len, 0))) {
         if i < ai || j < bj {
-            out.push(Op { equal: false, a: (i, ai), b: (j, bj) });
+            out.push(Op {
+                equal: false,
+                a: (i, ai),
+                b: (j, bj),
+            });
         }
         (i, j) = (ai + size, bj + size);
         if size > 0 {
-            out.push(Op { equal: true, a: (ai, i), b: (bj, j) });
+            out.push(Op {
+                equal: true,
+                a: (ai, i),
+                b: (bj, j),
+            });
         }
     }
     out
@@ -151,9 +179,17 @@ fn grouped(mut ops: Vec<Op>) -> Vec<Vec<Op>> {
     let mut group: Vec<Op> = Vec::new();
     for op in ops {
         if op.equal && op.a.1 - op.a.0 > 2 * CONTEXT {
-            group.push(Op { equal: true, a: (op.a.0, op.a.0 + CONTEXT), b: (op.b.0, op.b.0 + CONTEXT) });
+            group.push(Op {
+                equal: true,
+                a: (op.a.0, op.a.0 + CONTEXT),
+                b: (op.b.0, op.b.0 + CONTEXT),
+            });
             groups.push(std::mem::take(&mut group));
-            group.push(Op { equal: true, a: (op.a.1 - CONTEXT, op.a.1), b: (op.b.1 - CONTEXT, op.b.1) });
+            group.push(Op {
+                equal: true,
+                a: (op.a.1 - CONTEXT, op.a.1),
+                b: (op.b.1 - CONTEXT, op.b.1),
+            });
             continue;
         }
         group.push(op);
@@ -169,14 +205,21 @@ mod tests {
     use super::*;
 
     fn check(old: &str, new: &str, expected: &str) {
-        assert_eq!(unified(&old.replace(' ', "\n"), &new.replace(' ', "\n")), expected);
+        assert_eq!(
+            unified(&old.replace(' ', "\n"), &new.replace(' ', "\n")),
+            expected
+        );
     }
 
     #[test]
     fn a_diff_shows_changes_with_three_lines_around_them() {
         check("a b c", "a b c", "");
         check("a b c", "a x c", "@@ -1,3 +1,3 @@\n a\n-b\n+x\n c\n");
-        check("1 2 3 4 5 6", "1 2 3 4 5 6 7", "@@ -4,3 +4,4 @@\n 4\n 5\n 6\n+7\n");
+        check(
+            "1 2 3 4 5 6",
+            "1 2 3 4 5 6 7",
+            "@@ -4,3 +4,4 @@\n 4\n 5\n 6\n+7\n",
+        );
         check(
             "1 2 3 4 5 6 7 8 9",
             "x 2 3 4 5 6 7 8 y",

@@ -138,12 +138,19 @@ static STRUCTS: LazyLock<HashMap<&'static str, Vec<Field>>> = LazyLock::new(|| {
 
 fn field(text: &'static str) -> Option<Field> {
     if let Some(of) = text.strip_prefix('^') {
-        return Some(Field { go: "", json: String::new(), kind: Kind::Inline(of) });
+        return Some(Field {
+            go: "",
+            json: String::new(),
+            kind: Kind::Inline(of),
+        });
     }
     let (names, kind) = text.split_once(' ')?;
     let (go, json) = match names.split_once('=') {
         Some((go, json)) => (go, json.to_owned()),
-        None => (names, format!("{}{}", names[..1].to_lowercase(), &names[1..])),
+        None => (
+            names,
+            format!("{}{}", names[..1].to_lowercase(), &names[1..]),
+        ),
     };
     let kind = match kind {
         "s" => Kind::Text,
@@ -169,11 +176,20 @@ pub(super) fn compact(name: &'static str, value: &Value) -> Value {
 pub(super) fn pod_spec(spec: &Value) -> String {
     // The internal type keeps the host namespaces in the security context.
     let mut spec = spec.clone();
-    let moved: Vec<(&str, Option<Value>)> = ["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers"]
-        .into_iter()
-        .map(|field| (field, spec.get(field).cloned()))
-        .collect();
-    if let Some(context) = spec.get_mut("securityContext").and_then(Value::as_object_mut) {
+    let moved: Vec<(&str, Option<Value>)> = [
+        "hostNetwork",
+        "hostPID",
+        "hostIPC",
+        "shareProcessNamespace",
+        "hostUsers",
+    ]
+    .into_iter()
+    .map(|field| (field, spec.get(field).cloned()))
+    .collect();
+    if let Some(context) = spec
+        .get_mut("securityContext")
+        .and_then(Value::as_object_mut)
+    {
         for (field, value) in moved {
             if let Some(value) = value {
                 context.insert(field.to_owned(), value);
@@ -209,7 +225,12 @@ fn fields(name: &'static str, value: &Value, out: &mut serde_json::Map<String, V
             Kind::Text | Kind::Bool | Kind::Integer | Kind::Quantity | Kind::Raw => held.clone(),
             Kind::Pointer(_) | Kind::List(_) if held.is_null() => Value::Null,
             Kind::Pointer(of) | Kind::Struct(of) => structure(of, held),
-            Kind::List(of) => held.as_array().into_iter().flatten().map(|item| structure(of, item)).collect(),
+            Kind::List(of) => held
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|item| structure(of, item))
+                .collect(),
         };
         out.insert(field.go.to_owned(), printed);
     }
@@ -226,7 +247,9 @@ fn print(value: &Value) -> String {
         return String::new();
     }
     let text = String::from_utf8(out).unwrap_or_default();
-    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    text.replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
 }
 
 #[cfg(test)]
@@ -237,7 +260,9 @@ mod tests {
     fn every_struct_that_the_table_names_is_in_it() {
         for (name, fields) in STRUCTS.iter() {
             for field in fields {
-                if let Kind::Inline(of) | Kind::List(of) | Kind::Pointer(of) | Kind::Struct(of) = field.kind {
+                if let Kind::Inline(of) | Kind::List(of) | Kind::Pointer(of) | Kind::Struct(of) =
+                    field.kind
+                {
                     assert!(STRUCTS.contains_key(of), "{name}.{}: {of}", field.go);
                 }
             }

@@ -32,7 +32,9 @@ impl Strategy for PodStrategy {
         drop_stop_signals(object);
         let class = qos::class(object);
         object["status"] = json!({"phase": "Pending", "qosClass": class});
-        let gated = object["spec"]["schedulingGates"].as_array().is_some_and(|gates| !gates.is_empty());
+        let gated = object["spec"]["schedulingGates"]
+            .as_array()
+            .is_some_and(|gates| !gates.is_empty());
         if gated {
             object["status"]["conditions"] = json!([{
                 "type": "PodScheduled", "status": "False", "lastProbeTime": null, "lastTransitionTime": null,
@@ -42,7 +44,8 @@ impl Strategy for PodStrategy {
         if let Some(spec) = object["spec"].as_object_mut() {
             // What the Priority plugin sets of a Pod without a class.
             spec.entry("priority").or_insert_with(|| 0.into());
-            spec.entry("preemptionPolicy").or_insert_with(|| "PreemptLowerPriority".into());
+            spec.entry("preemptionPolicy")
+                .or_insert_with(|| "PreemptLowerPriority".into());
         }
     }
 
@@ -56,7 +59,12 @@ impl Strategy for PodStrategy {
             drop_stop_signals(new);
         }
         let generation = old["metadata"]["generation"].as_i64().unwrap_or(0);
-        new["metadata"]["generation"] = if new["spec"] == old["spec"] { generation } else { generation + 1 }.into();
+        new["metadata"]["generation"] = if new["spec"] == old["spec"] {
+            generation
+        } else {
+            generation + 1
+        }
+        .into();
     }
 
     fn validate_update(&self, subresource: &str, new: &Value, old: &Value) -> Vec<FieldError> {
@@ -72,9 +80,21 @@ impl Strategy for PodStrategy {
 /// and a lifecycle that held nothing else with it.
 fn drop_stop_signals(object: &mut Value) {
     for list in ["initContainers", "containers", "ephemeralContainers"] {
-        for container in object["spec"].get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            let Some(container) = container.as_object_mut() else { continue };
-            let Some(lifecycle) = container.get_mut("lifecycle").and_then(Value::as_object_mut) else { continue };
+        for container in object["spec"]
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            let Some(container) = container.as_object_mut() else {
+                continue;
+            };
+            let Some(lifecycle) = container
+                .get_mut("lifecycle")
+                .and_then(Value::as_object_mut)
+            else {
+                continue;
+            };
             if lifecycle.remove("stopSignal").is_some() && lifecycle.is_empty() {
                 container.remove("lifecycle");
             }

@@ -11,7 +11,9 @@ fn amounts(container: &Value, kind: &str) -> BTreeMap<String, Quantity> {
     map.into_iter()
         .flatten()
         .filter(|(name, _)| matches!(name.as_str(), "cpu" | "memory"))
-        .filter_map(|(name, amount)| Some((name.clone(), amount.as_str()?.parse::<Quantity>().ok()?)))
+        .filter_map(|(name, amount)| {
+            Some((name.clone(), amount.as_str()?.parse::<Quantity>().ok()?))
+        })
         .filter(|(_, amount)| !amount.is_zero() && !amount.is_negative())
         .collect()
 }
@@ -45,11 +47,24 @@ mod tests {
         for (resources, expected) in [
             (json!({}), "BestEffort"),
             (json!({"requests": {"cpu": "1"}}), "Burstable"),
-            (json!({"limits": {"cpu": "1", "memory": "1Mi"}}), "Guaranteed"),
-            (json!({"limits": {"cpu": "1", "memory": "1Mi"}, "requests": {"cpu": "1000m", "memory": "1024Ki"}}), "Guaranteed"),
-            (json!({"limits": {"cpu": "1", "memory": "1Mi"}, "requests": {"cpu": "1", "memory": "1Ki"}}), "Burstable"),
+            (
+                json!({"limits": {"cpu": "1", "memory": "1Mi"}}),
+                "Guaranteed",
+            ),
+            (
+                json!({"limits": {"cpu": "1", "memory": "1Mi"}, "requests": {"cpu": "1000m", "memory": "1024Ki"}}),
+                "Guaranteed",
+            ),
+            (
+                json!({"limits": {"cpu": "1", "memory": "1Mi"}, "requests": {"cpu": "1", "memory": "1Ki"}}),
+                "Burstable",
+            ),
         ] {
-            assert_eq!(class(&json!({"spec": {"containers": [{"resources": resources}]}})), expected, "{resources}");
+            assert_eq!(
+                class(&json!({"spec": {"containers": [{"resources": resources}]}})),
+                expected,
+                "{resources}"
+            );
         }
     }
 }

@@ -24,13 +24,24 @@ pub(super) fn prepare(subresource: &str, new: &mut Value, old: &Value) {
                 }
             }
             new["status"] = old["status"].clone();
-            let reset =
-                ["labels", "annotations", "finalizers", "ownerReferences", "generation", "deletionTimestamp", "selfLink"];
+            let reset = [
+                "labels",
+                "annotations",
+                "finalizers",
+                "ownerReferences",
+                "generation",
+                "deletionTimestamp",
+                "selfLink",
+            ];
             reset_metadata(new, old, &reset);
         }
         "status" => {
             new["spec"] = old["spec"].clone();
-            reset_metadata(new, old, &["ownerReferences", "deletionTimestamp", "generation"]);
+            reset_metadata(
+                new,
+                old,
+                &["ownerReferences", "deletionTimestamp", "generation"],
+            );
             keep(&mut new["status"], &old["status"], "qosClass");
         }
         _ => new["status"] = old["status"].clone(),
@@ -38,7 +49,9 @@ pub(super) fn prepare(subresource: &str, new: &mut Value, old: &Value) {
 }
 
 fn keep(new: &mut Value, old: &Value, field: &str) {
-    let Some(map) = new.as_object_mut() else { return };
+    let Some(map) = new.as_object_mut() else {
+        return;
+    };
     match old.get(field) {
         Some(value) => drop(map.insert(field.to_owned(), value.clone())),
         None => drop(map.remove(field)),
@@ -64,7 +77,10 @@ pub(super) fn validate(new: &Value, old: &Value) -> Vec<FieldError> {
     let (new_spec, old_spec) = (&new["spec"], &old["spec"]);
     for field in ["containers", "initContainers"] {
         if list(new_spec, field).len() != list(old_spec, field).len() {
-            out.push(FieldError::forbidden(&path, "pod updates may not add or remove containers"));
+            out.push(FieldError::forbidden(
+                &path,
+                "pod updates may not add or remove containers",
+            ));
             return out;
         }
     }
@@ -74,7 +90,10 @@ pub(super) fn validate(new: &Value, old: &Value) -> Vec<FieldError> {
     }
     let tolerations = path.child("tolerations");
     for before in list(old_spec, "tolerations") {
-        if !list(new_spec, "tolerations").iter().any(|after| same_but_seconds(after, before)) {
+        if !list(new_spec, "tolerations")
+            .iter()
+            .any(|after| same_but_seconds(after, before))
+        {
             let detail = "existing toleration can not be modified except its tolerationSeconds";
             out.push(FieldError::forbidden(&tolerations, detail));
             return out;
@@ -83,8 +102,14 @@ pub(super) fn validate(new: &Value, old: &Value) -> Vec<FieldError> {
     let gates = path.child("schedulingGates");
     for (at, gate) in list(new_spec, "schedulingGates").iter().enumerate() {
         if !list(old_spec, "schedulingGates").contains(gate) {
-            let detail = format!("only deletion is allowed, but found new scheduling gate {}", gate["name"]);
-            out.push(FieldError::forbidden(&gates.index(at).child("name"), detail));
+            let detail = format!(
+                "only deletion is allowed, but found new scheduling gate {}",
+                gate["name"]
+            );
+            out.push(FieldError::forbidden(
+                &gates.index(at).child("name"),
+                detail,
+            ));
         }
     }
     let allowed = with_allowed_changes_undone(new_spec, old_spec);
@@ -97,20 +122,31 @@ pub(super) fn validate(new: &Value, old: &Value) -> Vec<FieldError> {
 }
 
 fn same_but_seconds(a: &Value, b: &Value) -> bool {
-    ["key", "operator", "value", "effect"].iter().all(|field| a.get(*field) == b.get(*field))
+    ["key", "operator", "value", "effect"]
+        .iter()
+        .all(|field| a.get(*field) == b.get(*field))
 }
 
 fn deadline(new: &Value, old: &Value, field: &Path) -> Option<FieldError> {
-    match (new["activeDeadlineSeconds"].as_i64(), old["activeDeadlineSeconds"].as_i64()) {
-        (Some(new), _) if !(0..=i64::from(i32::MAX)).contains(&new) => {
-            Some(FieldError::invalid(field, new, "must be between 0 and 2147483647, inclusive"))
-        }
-        (Some(new), Some(old)) if old < new => {
-            Some(FieldError::invalid(field, new, "must be less than or equal to previous value"))
-        }
-        (None, Some(_)) => {
-            Some(FieldError::invalid(field, Value::Null, "must not update from a positive integer to nil value"))
-        }
+    match (
+        new["activeDeadlineSeconds"].as_i64(),
+        old["activeDeadlineSeconds"].as_i64(),
+    ) {
+        (Some(new), _) if !(0..=i64::from(i32::MAX)).contains(&new) => Some(FieldError::invalid(
+            field,
+            new,
+            "must be between 0 and 2147483647, inclusive",
+        )),
+        (Some(new), Some(old)) if old < new => Some(FieldError::invalid(
+            field,
+            new,
+            "must be less than or equal to previous value",
+        )),
+        (None, Some(_)) => Some(FieldError::invalid(
+            field,
+            Value::Null,
+            "must not update from a positive integer to nil value",
+        )),
         _ => None,
     }
 }
@@ -126,13 +162,19 @@ fn with_allowed_changes_undone(new: &Value, old: &Value) -> Value {
     for field in ["activeDeadlineSeconds", "tolerations", "schedulingGates"] {
         keep(&mut out, old, field);
     }
-    if new["terminationGracePeriodSeconds"] == 1 && old["terminationGracePeriodSeconds"].as_i64().is_some_and(|s| s < 0) {
+    if new["terminationGracePeriodSeconds"] == 1
+        && old["terminationGracePeriodSeconds"]
+            .as_i64()
+            .is_some_and(|s| s < 0)
+    {
         keep(&mut out, old, "terminationGracePeriodSeconds");
     }
     let gated = !list(old, "schedulingGates").is_empty();
     if gated && let Some(before) = old["nodeSelector"].as_object().or(Some(&Map::new())) {
         // A gated Pod may still narrow where it may go.
-        let kept = before.iter().all(|(key, value)| new["nodeSelector"].get(key) == Some(value));
+        let kept = before
+            .iter()
+            .all(|(key, value)| new["nodeSelector"].get(key) == Some(value));
         if kept {
             keep(&mut out, old, "nodeSelector");
         }
@@ -143,7 +185,12 @@ fn with_allowed_changes_undone(new: &Value, old: &Value) -> Value {
 /// Annotations that may not come, go or change (`ValidatePodSpecificAnnotationUpdates`).
 fn annotations(new: &Value, old: &Value) -> Vec<FieldError> {
     let path = Path::new("metadata.annotations");
-    let of = |pod: &Value| pod["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+    let of = |pod: &Value| {
+        pod["metadata"]["annotations"]
+            .as_object()
+            .cloned()
+            .unwrap_or_default()
+    };
     let (new, old) = (of(new), of(old));
     let mut out = Vec::new();
     for (key, value) in &old {
@@ -151,18 +198,30 @@ fn annotations(new: &Value, old: &Value) -> Vec<FieldError> {
             continue;
         }
         if key.starts_with(APP_ARMOR) {
-            out.push(FieldError::forbidden(&path.key(key), "may not remove or update AppArmor annotations"));
+            out.push(FieldError::forbidden(
+                &path.key(key),
+                "may not remove or update AppArmor annotations",
+            ));
         }
         if key == MIRROR {
-            out.push(FieldError::forbidden(&path.key(key), "may not remove or update mirror pod annotation"));
+            out.push(FieldError::forbidden(
+                &path.key(key),
+                "may not remove or update mirror pod annotation",
+            ));
         }
     }
     for key in new.keys().filter(|key| !old.contains_key(*key)) {
         if key.starts_with(APP_ARMOR) {
-            out.push(FieldError::forbidden(&path.key(key), "may not add AppArmor annotations"));
+            out.push(FieldError::forbidden(
+                &path.key(key),
+                "may not add AppArmor annotations",
+            ));
         }
         if key == MIRROR {
-            out.push(FieldError::forbidden(&path.key(key), "may not add mirror pod annotation"));
+            out.push(FieldError::forbidden(
+                &path.key(key),
+                "may not add mirror pod annotation",
+            ));
         }
     }
     out
@@ -189,7 +248,8 @@ pub(super) fn validate_ephemeral_containers(new: &Value, old: &Value) -> Vec<Fie
             Some(after) if after != before => {
                 let print = internal::ephemeral_container;
                 let changes = diff::unified(&print(before), &print(after));
-                let detail = format!("existing ephemeral containers {name:?} may not be changed\n{changes}");
+                let detail =
+                    format!("existing ephemeral containers {name:?} may not be changed\n{changes}");
                 out.push(FieldError::forbidden(&path, detail));
             }
             Some(_) => {}
@@ -208,15 +268,28 @@ pub(super) fn validate_status(new: &Value, old: &Value) -> Vec<FieldError> {
         let field = path.child("conditions").index(at).child("status");
         let status = condition["status"].as_str().unwrap_or_default();
         if !["True", "False", "Unknown"].contains(&status) {
-            out.push(FieldError::not_supported(&field, status, &["False", "True", "Unknown"]));
+            out.push(FieldError::not_supported(
+                &field,
+                status,
+                &["False", "True", "Unknown"],
+            ));
         }
     }
     out.extend(transitions(new, old, "containerStatuses", policy));
     out.extend(transitions(new, old, "ephemeralContainerStatuses", "Never"));
     for (at, status) in list(new, "ephemeralContainerStatuses").iter().enumerate() {
-        if status["allocatedResourcesStatus"].as_array().is_some_and(|list| !list.is_empty()) {
-            let field = path.child("ephemeralContainerStatuses").index(at).child("allocatedResourcesStatus");
-            out.push(FieldError::forbidden(&field, "must not be specified in container status"));
+        if status["allocatedResourcesStatus"]
+            .as_array()
+            .is_some_and(|list| !list.is_empty())
+        {
+            let field = path
+                .child("ephemeralContainerStatuses")
+                .index(at)
+                .child("allocatedResourcesStatus");
+            out.push(FieldError::forbidden(
+                &field,
+                "must not be specified in container status",
+            ));
         }
     }
     out
@@ -233,10 +306,15 @@ fn transitions(new: &Value, old: &Value, field: &str, policy: &str) -> Vec<Field
         if !ended.is_object() || (policy == "OnFailure" && ended["exitCode"] != 0) {
             continue;
         }
-        let runs = |after: &&Value| after["name"] == before["name"] && !after["state"]["terminated"].is_object();
+        let runs = |after: &&Value| {
+            after["name"] == before["name"] && !after["state"]["terminated"].is_object()
+        };
         if list(new, field).iter().any(|after| runs(&after)) {
             let field = Path::new("status").child(field).index(at).child("state");
-            out.push(FieldError::forbidden(&field, "may not be transitioned to non-terminated state"));
+            out.push(FieldError::forbidden(
+                &field,
+                "may not be transitioned to non-terminated state",
+            ));
         }
     }
     out
@@ -266,7 +344,10 @@ mod tests {
         let pod = json!({"metadata": {"annotations": {MIRROR: "x"}}, "spec": {}});
         let faults = validate_ephemeral_containers(&pod, &pod);
         assert_eq!(faults.len(), 1);
-        assert_eq!(faults[0].to_string(), "[]: Forbidden: static pods do not support ephemeral containers");
+        assert_eq!(
+            faults[0].to_string(),
+            "[]: Forbidden: static pods do not support ephemeral containers"
+        );
     }
 
     #[test]
@@ -275,7 +356,10 @@ mod tests {
         let mut new = json!({"metadata": {"name": "p", "annotations": {"b": "2"}},
             "spec": {"containers": [], "ephemeralContainers": [{"name": "e"}]}, "status": {}});
         prepare("ephemeralcontainers", &mut new, &old);
-        assert_eq!(new, json!({"metadata": {"name": "p", "labels": {"a": "1"}},
-            "spec": {"containers": [{"name": "c"}], "ephemeralContainers": [{"name": "e"}]}, "status": {"phase": "x"}}));
+        assert_eq!(
+            new,
+            json!({"metadata": {"name": "p", "labels": {"a": "1"}},
+            "spec": {"containers": [{"name": "c"}], "ephemeralContainers": [{"name": "e"}]}, "status": {"phase": "x"}})
+        );
     }
 }

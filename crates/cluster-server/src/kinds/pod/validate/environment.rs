@@ -20,8 +20,13 @@ const ENV_FIELDS: &[&str] = &[
     "status.podIPs",
 ];
 /// What `fieldRef` may name in a volume, sorted.
-const VOLUME_FIELDS: &[&str] =
-    &["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
+const VOLUME_FIELDS: &[&str] = &[
+    "metadata.annotations",
+    "metadata.labels",
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+];
 /// What can be named at all.
 const ALL_FIELDS: &[&str] = &[
     "metadata.annotations",
@@ -62,7 +67,12 @@ pub(super) fn variables(env: &Value, volumes: &[Value], path: &Path) -> Vec<Fiel
         }
         if variable["valueFrom"].is_object() {
             let has_value = !text(variable, "value").is_empty();
-            out.extend(value_from(&variable["valueFrom"], has_value, volumes, &path.child("valueFrom")));
+            out.extend(value_from(
+                &variable["valueFrom"],
+                has_value,
+                volumes,
+                &path.child("valueFrom"),
+            ));
         }
     }
     out
@@ -77,10 +87,17 @@ fn value_from(from: &Value, has_value: bool, volumes: &[Value], path: &Path) -> 
         held
     };
     if source("fieldRef") {
-        out.extend(field_ref(&from["fieldRef"], ENV_FIELDS, &path.child("fieldRef")));
+        out.extend(field_ref(
+            &from["fieldRef"],
+            ENV_FIELDS,
+            &path.child("fieldRef"),
+        ));
     }
     if source("resourceFieldRef") {
-        out.extend(resource_ref(&from["resourceFieldRef"], &path.child("resourceFieldRef")));
+        out.extend(resource_ref(
+            &from["resourceFieldRef"],
+            &path.child("resourceFieldRef"),
+        ));
     }
     for name in ["configMapKeyRef", "secretKeyRef"] {
         if source(name) {
@@ -88,13 +105,21 @@ fn value_from(from: &Value, has_value: bool, volumes: &[Value], path: &Path) -> 
         }
     }
     if source("fileKeyRef") {
-        out.extend(file_ref(&from["fileKeyRef"], volumes, &path.child("fileKeyRef")));
+        out.extend(file_ref(
+            &from["fileKeyRef"],
+            volumes,
+            &path.child("fileKeyRef"),
+        ));
     }
     if sources == 0 {
         let detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`";
         out.push(FieldError::invalid(path, "", detail));
     } else if has_value {
-        out.push(FieldError::invalid(path, "", "may not be specified when `value` is not empty"));
+        out.push(FieldError::invalid(
+            path,
+            "",
+            "may not be specified when `value` is not empty",
+        ));
     } else if sources > 1 {
         out.push(FieldError::invalid(path, "", TOO_MANY));
     }
@@ -124,7 +149,9 @@ fn field_ref(reference: &Value, supported: &[&str], path: &Path) -> Vec<FieldErr
             "metadata.annotations" => key.to_lowercase(),
             "metadata.labels" => key.to_owned(),
             _ => {
-                let detail = format!("error converting fieldPath: field label does not support subscript: {field}");
+                let detail = format!(
+                    "error converting fieldPath: field label does not support subscript: {field}"
+                );
                 return vec![FieldError::invalid(&at, field, detail)];
             }
         };
@@ -134,7 +161,11 @@ fn field_ref(reference: &Value, supported: &[&str], path: &Path) -> Vec<FieldErr
         let detail = format!("error converting fieldPath: field label not supported: {field}");
         return vec![FieldError::invalid(&at, field, detail)];
     }
-    if supported.contains(&field) { Vec::new() } else { vec![FieldError::not_supported(&at, field, supported)] }
+    if supported.contains(&field) {
+        Vec::new()
+    } else {
+        vec![FieldError::not_supported(&at, field, supported)]
+    }
 }
 
 /// `metadata.labels['a/b']` as its map and key.
@@ -149,16 +180,25 @@ pub(super) fn resource_ref(reference: &Value, path: &Path) -> Vec<FieldError> {
     if resource.is_empty() {
         return vec![FieldError::required(&path.child("resource"), "")];
     }
-    let huge = ["limits.hugepages-", "requests.hugepages-"].iter().any(|prefix| resource.starts_with(prefix));
+    let huge = ["limits.hugepages-", "requests.hugepages-"]
+        .iter()
+        .any(|prefix| resource.starts_with(prefix));
     if !huge && !RESOURCES.contains(&resource) {
-        return vec![FieldError::not_supported(&path.child("resource"), resource, RESOURCES)];
+        return vec![FieldError::not_supported(
+            &path.child("resource"),
+            resource,
+            RESOURCES,
+        )];
     }
     let divisor = text(reference, "divisor");
     let (supported, named): (&[&str], &str) = if resource.ends_with("cpu") {
         (&["", "0", "1m", "1"], "1m and 1")
     } else {
         (
-            &["", "0", "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"],
+            &[
+                "", "0", "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti",
+                "1Pi", "1Ei",
+            ],
             "1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei",
         )
     };
@@ -166,13 +206,19 @@ pub(super) fn resource_ref(reference: &Value, path: &Path) -> Vec<FieldError> {
         return Vec::new();
     }
     let of = resource.rsplit('.').next().unwrap_or_default();
-    let of = if of == "ephemeral-storage" { "local ephemeral storage" } else { of };
+    let of = if of == "ephemeral-storage" {
+        "local ephemeral storage"
+    } else {
+        of
+    };
     let detail = format!("only divisor's values {named} are supported with the {of} resource");
     vec![FieldError::invalid(&path.child("divisor"), divisor, detail)]
 }
 
 fn key_ref(reference: &Value, path: &Path) -> Vec<FieldError> {
-    let mut out: Vec<FieldError> = required(&path.child("name"), text(reference, "name")).into_iter().collect();
+    let mut out: Vec<FieldError> = required(&path.child("name"), text(reference, "name"))
+        .into_iter()
+        .collect();
     let (key, field) = (text(reference, "key"), path.child("key"));
     match key {
         "" => out.push(FieldError::required(&field, "")),
@@ -199,7 +245,11 @@ fn file_ref(reference: &Value, volumes: &[Value], path: &Path) -> Vec<FieldError
         match volumes.iter().find(|candidate| candidate["name"] == volume) {
             None => out.push(FieldError::not_found(&field, volume)),
             Some(found) if !found["emptyDir"].is_object() => {
-                out.push(FieldError::invalid(&field, volume, "referenced volume must be of type emptyDir"));
+                out.push(FieldError::invalid(
+                    &field,
+                    volume,
+                    "referenced volume must be of type emptyDir",
+                ));
             }
             Some(_) => {}
         }
@@ -214,17 +264,28 @@ pub(super) fn sources(env_from: &Value, path: &Path) -> Vec<FieldError> {
         let item = path.index(at);
         let prefix = text(source, "prefix");
         if !prefix.is_empty() {
-            out.extend(invalid_each(&item.child("prefix"), prefix, names::env_name(prefix)));
+            out.extend(invalid_each(
+                &item.child("prefix"),
+                prefix,
+                names::env_name(prefix),
+            ));
         }
         let mut held = 0;
         for name in ["configMapRef", "secretRef"] {
             if source[name].is_object() {
                 held += 1;
-                out.extend(required(&item.child(name).child("name"), text(&source[name], "name")));
+                out.extend(required(
+                    &item.child(name).child("name"),
+                    text(&source[name], "name"),
+                ));
             }
         }
         match held {
-            0 => out.push(FieldError::invalid(path, "", "must specify one of: `configMapRef` or `secretRef`")),
+            0 => out.push(FieldError::invalid(
+                path,
+                "",
+                "must specify one of: `configMapRef` or `secretRef`",
+            )),
             1 => {}
             _ => out.push(FieldError::invalid(path, "", TOO_MANY)),
         }

@@ -21,19 +21,33 @@ pub(super) use spec::{metadata_and_spec, spec as pod_spec};
 pub(super) fn create(pod: &Value) -> Vec<FieldError> {
     let mut out = metadata_and_spec(pod);
     if !list(&pod["spec"]["ephemeralContainers"]).is_empty() {
-        out.push(FieldError::forbidden(&Path::new("spec.ephemeralContainers"), "cannot be set on create"));
+        out.push(FieldError::forbidden(
+            &Path::new("spec.ephemeralContainers"),
+            "cannot be set on create",
+        ));
     }
     out
 }
 
 /// The faults of a Pod template at `path` (EC-V-02).
 pub(crate) fn template(template: &Value, path: &Path) -> Vec<FieldError> {
-    let mut out = super::super::metadata::validate_labels(&template["metadata"]["labels"], &path.child("labels"));
+    let mut out = super::super::metadata::validate_labels(
+        &template["metadata"]["labels"],
+        &path.child("labels"),
+    );
     let spec_path = path.child("spec");
-    out.extend(pod_spec(&template["spec"], &template["metadata"], &spec_path, false));
+    out.extend(pod_spec(
+        &template["spec"],
+        &template["metadata"],
+        &spec_path,
+        false,
+    ));
     if !list(&template["spec"]["ephemeralContainers"]).is_empty() {
         let field = spec_path.child("ephemeralContainers");
-        out.push(FieldError::forbidden(&field, "ephemeral containers not allowed in pod template"));
+        out.push(FieldError::forbidden(
+            &field,
+            "ephemeral containers not allowed in pod template",
+        ));
     }
     out
 }
@@ -50,7 +64,10 @@ fn list(value: &Value) -> &[Value] {
 
 /// One `Invalid value` for each complaint about `value`.
 fn invalid_each(field: &Path, value: &str, complaints: Vec<String>) -> Vec<FieldError> {
-    complaints.into_iter().map(|complaint| FieldError::invalid(field, value, complaint)).collect()
+    complaints
+        .into_iter()
+        .map(|complaint| FieldError::invalid(field, value, complaint))
+        .collect()
 }
 
 /// `Required value` if the string is empty.
@@ -79,7 +96,9 @@ fn descending_path(field: &Path, path: &str) -> Vec<FieldError> {
 
 /// A path without `..`.
 fn no_backsteps(field: &Path, path: &str) -> Option<FieldError> {
-    path.split('/').any(|part| part == "..").then(|| FieldError::invalid(field, path, "must not contain '..'"))
+    path.split('/')
+        .any(|part| part == "..")
+        .then(|| FieldError::invalid(field, path, "must not contain '..'"))
 }
 
 /// A number from `low` to `high`.
@@ -92,5 +111,9 @@ fn in_range(field: &Path, value: Option<i64>, low: i64, high: i64) -> Option<Fie
 /// A number that is not below zero.
 fn not_negative(field: &Path, value: Option<i64>) -> Option<FieldError> {
     let value = value.filter(|value| *value < 0)?;
-    Some(FieldError::invalid(field, value, "must be greater than or equal to 0"))
+    Some(FieldError::invalid(
+        field,
+        value,
+        "must be greater than or equal to 0",
+    ))
 }

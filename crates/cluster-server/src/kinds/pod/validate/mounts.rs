@@ -21,17 +21,36 @@ pub(super) fn mounts(container: &Value, volumes: &[Value], path: &Path) -> Vec<F
         }
         out.extend(required(&item.child("mountPath"), mount_path));
         if !seen.insert(mount_path) {
-            out.push(FieldError::invalid(&item.child("mountPath"), mount_path, "must be unique"));
+            out.push(FieldError::invalid(
+                &item.child("mountPath"),
+                mount_path,
+                "must be unique",
+            ));
         }
         if devices.iter().any(|device| device["name"] == name) {
-            out.push(FieldError::invalid(&item.child("name"), name, "must not already exist in volumeDevices"));
+            out.push(FieldError::invalid(
+                &item.child("name"),
+                name,
+                "must not already exist in volumeDevices",
+            ));
         }
-        if devices.iter().any(|device| device["devicePath"] == mount_path) {
+        if devices
+            .iter()
+            .any(|device| device["devicePath"] == mount_path)
+        {
             let detail = "must not already exist as a path in volumeDevices";
-            out.push(FieldError::invalid(&item.child("mountPath"), mount_path, detail));
+            out.push(FieldError::invalid(
+                &item.child("mountPath"),
+                mount_path,
+                detail,
+            ));
         }
         out.extend(sub_paths(mount, &item, path));
-        out.extend(propagation(mount, container, &path.child("mountPropagation")));
+        out.extend(propagation(
+            mount,
+            container,
+            &path.child("mountPropagation"),
+        ));
         out.extend(recursive_read_only(mount, &path.child("recursiveReadOnly")));
     }
     out
@@ -46,7 +65,11 @@ fn sub_paths(mount: &Value, item: &Path, path: &Path) -> Vec<FieldError> {
     if !expr.is_empty() {
         if !sub.is_empty() {
             let detail = "subPathExpr and subPath are mutually exclusive";
-            out.push(FieldError::invalid(&item.child("subPathExpr"), expr, detail));
+            out.push(FieldError::invalid(
+                &item.child("subPathExpr"),
+                expr,
+                detail,
+            ));
         }
         out.extend(descending_path(&path.child("subPathExpr"), expr));
     }
@@ -61,25 +84,40 @@ fn propagation(mount: &Value, container: &Value, field: &Path) -> Option<FieldEr
     }
     let privileged = container["securityContext"]["privileged"] == true;
     (mode == "Bidirectional" && !privileged).then(|| {
-        FieldError::forbidden(field, "Bidirectional mount propagation is available only to privileged containers")
+        FieldError::forbidden(
+            field,
+            "Bidirectional mount propagation is available only to privileged containers",
+        )
     })
 }
 
 fn recursive_read_only(mount: &Value, field: &Path) -> Vec<FieldError> {
-    let Some(mode) = mount["recursiveReadOnly"].as_str() else { return Vec::new() };
+    let Some(mode) = mount["recursiveReadOnly"].as_str() else {
+        return Vec::new();
+    };
     let mut out = Vec::new();
     match mode {
         "Disabled" => {}
         "Enabled" | "IfPossible" => {
             if mount["readOnly"] != true {
-                out.push(FieldError::forbidden(field, "may only be specified when readOnly is true"));
+                out.push(FieldError::forbidden(
+                    field,
+                    "may only be specified when readOnly is true",
+                ));
             }
-            if mount["mountPropagation"].as_str().is_some_and(|mode| mode != "None") {
+            if mount["mountPropagation"]
+                .as_str()
+                .is_some_and(|mode| mode != "None")
+            {
                 let detail = "may only be specified when mountPropagation is None or not specified";
                 out.push(FieldError::forbidden(field, detail));
             }
         }
-        mode => out.push(FieldError::not_supported(field, mode, &["Disabled", "IfPossible", "Enabled"])),
+        mode => out.push(FieldError::not_supported(
+            field,
+            mode,
+            &["Disabled", "IfPossible", "Enabled"],
+        )),
     }
     out
 }
@@ -99,7 +137,10 @@ pub(super) fn devices(container: &Value, volumes: &[Value], path: &Path) -> Vec<
         }
         match volumes.iter().find(|volume| volume["name"] == name) {
             None => out.push(FieldError::not_found(&name_field, name)),
-            Some(volume) if !volume["persistentVolumeClaim"].is_object() && !volume["ephemeral"].is_object() => {
+            Some(volume)
+                if !volume["persistentVolumeClaim"].is_object()
+                    && !volume["ephemeral"].is_object() =>
+            {
                 let detail = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode";
                 out.push(FieldError::invalid(&name_field, name, detail));
             }
@@ -107,15 +148,27 @@ pub(super) fn devices(container: &Value, volumes: &[Value], path: &Path) -> Vec<
         }
         out.extend(required(&path_field, device_path));
         if paths.contains(device_path) {
-            out.push(FieldError::invalid(&path_field, device_path, "must be unique"));
+            out.push(FieldError::invalid(
+                &path_field,
+                device_path,
+                "must be unique",
+            ));
         }
         if no_backsteps(&path_field, device_path).is_some() {
-            out.push(FieldError::invalid(&path_field, device_path, "can not contain backsteps ('..')"));
+            out.push(FieldError::invalid(
+                &path_field,
+                device_path,
+                "can not contain backsteps ('..')",
+            ));
         } else {
             paths.insert(device_path);
         }
         if mounts.iter().any(|mount| mount["name"] == name) {
-            out.push(FieldError::invalid(&name_field, name, "must not already exist in volumeMounts"));
+            out.push(FieldError::invalid(
+                &name_field,
+                name,
+                "must not already exist in volumeMounts",
+            ));
         }
         if mounts.iter().any(|mount| mount["mountPath"] == device_path) {
             let detail = "must not already exist as a path in volumeMounts";

@@ -7,13 +7,29 @@ use crate::field::{FieldError, Path};
 
 /// What a Windows Pod's containers may not set.
 const LINUX_ONLY: &[&str] = &[
-    "appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem", "privileged",
-    "allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup",
+    "appArmorProfile",
+    "seLinuxOptions",
+    "seccompProfile",
+    "capabilities",
+    "readOnlyRootFilesystem",
+    "privileged",
+    "allowPrivilegeEscalation",
+    "procMount",
+    "runAsUser",
+    "runAsGroup",
 ];
 /// What a Windows Pod itself may not set.
 const LINUX_ONLY_OF_POD: &[&str] = &[
-    "appArmorProfile", "seLinuxOptions", "seccompProfile", "fsGroup", "fsGroupChangePolicy", "sysctls", "runAsUser",
-    "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy",
+    "appArmorProfile",
+    "seLinuxOptions",
+    "seccompProfile",
+    "fsGroup",
+    "fsGroupChangePolicy",
+    "sysctls",
+    "runAsUser",
+    "runAsGroup",
+    "supplementalGroups",
+    "supplementalGroupsPolicy",
 ];
 
 /// All containers with their paths, in the order of `VisitContainersWithPath`.
@@ -39,8 +55,13 @@ pub(super) fn host_process(spec: &Value, path: &Path) -> Vec<FieldError> {
         if let (Some(pod), Some(own)) = (pod, own)
             && pod != own
         {
-            let detail = format!("pod hostProcess value must be identical if both are specified, was {pod}");
-            out.push(FieldError::invalid(&path.child("securityContext.windowsOptions.hostProcess"), own, detail));
+            let detail =
+                format!("pod hostProcess value must be identical if both are specified, was {pod}");
+            out.push(FieldError::invalid(
+                &path.child("securityContext.windowsOptions.hostProcess"),
+                own,
+                detail,
+            ));
         }
         with += usize::from(own.or(pod).unwrap_or(false));
     }
@@ -51,7 +72,11 @@ pub(super) fn host_process(spec: &Value, path: &Path) -> Vec<FieldError> {
         }
         if spec["hostNetwork"] != true {
             let detail = "hostNetwork must be true if pod contains any hostProcess containers";
-            out.push(FieldError::invalid(&path.child("hostNetwork"), false, detail));
+            out.push(FieldError::invalid(
+                &path.child("hostNetwork"),
+                false,
+                detail,
+            ));
         }
     }
     out
@@ -64,7 +89,11 @@ pub(super) fn host_users(spec: &Value, path: &Path) -> Vec<FieldError> {
     }
     let detail = "when `hostUsers` is false";
     let mut out = Vec::new();
-    for (field, shown) in [("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")] {
+    for (field, shown) in [
+        ("hostNetwork", "hostNetwork"),
+        ("hostPID", "HostPID"),
+        ("hostIPC", "HostIPC"),
+    ] {
         if spec[field] == true {
             out.push(FieldError::forbidden(&path.child(shown), detail));
         }
@@ -83,10 +112,17 @@ pub(super) fn os(spec: &Value, path: &Path) -> Vec<FieldError> {
         return Vec::new();
     }
     match text(&spec["os"], "name") {
-        "" => vec![FieldError::required(&path.child("os").child("name"), "cannot be empty")],
+        "" => vec![FieldError::required(
+            &path.child("os").child("name"),
+            "cannot be empty",
+        )],
         "linux" => linux(spec, path),
         "windows" => windows(spec, path),
-        other => vec![FieldError::not_supported(&path.child("os"), other, &["linux", "windows"])],
+        other => vec![FieldError::not_supported(
+            &path.child("os"),
+            other,
+            &["linux", "windows"],
+        )],
     }
 }
 
@@ -95,7 +131,10 @@ fn linux(spec: &Value, path: &Path) -> Vec<FieldError> {
     let mut check = |context: &Value, path: Path| {
         if context["windowsOptions"].is_object() {
             let field = path.child("windowsOptions");
-            out.push(FieldError::forbidden(&field, "windows options cannot be set for a linux pod"));
+            out.push(FieldError::forbidden(
+                &field,
+                "windows options cannot be set for a linux pod",
+            ));
         }
     };
     check(&spec["securityContext"], path.child("securityContext"));
@@ -128,7 +167,11 @@ fn windows(spec: &Value, path: &Path) -> Vec<FieldError> {
         }
     }
     for (container, path) in each_container(spec, path) {
-        forbid(&container["securityContext"], LINUX_ONLY, &path.child("securityContext"));
+        forbid(
+            &container["securityContext"],
+            LINUX_ONLY,
+            &path.child("securityContext"),
+        );
     }
     out
 }

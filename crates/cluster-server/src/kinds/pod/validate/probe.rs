@@ -12,15 +12,35 @@ pub(super) fn probe(probe: &Value, once: bool, path: &Path) -> Vec<FieldError> {
         return Vec::new();
     }
     let mut out = handler(probe, path);
-    for field in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
+    for field in [
+        "initialDelaySeconds",
+        "timeoutSeconds",
+        "periodSeconds",
+        "successThreshold",
+        "failureThreshold",
+    ] {
         out.extend(not_negative(&path.child(field), probe[field].as_i64()));
     }
-    if let Some(seconds) = probe["terminationGracePeriodSeconds"].as_i64().filter(|seconds| *seconds <= 0) {
+    if let Some(seconds) = probe["terminationGracePeriodSeconds"]
+        .as_i64()
+        .filter(|seconds| *seconds <= 0)
+    {
         let field = path.child("terminationGracePeriodSeconds");
-        out.push(FieldError::invalid(&field, seconds, "must be greater than 0"));
+        out.push(FieldError::invalid(
+            &field,
+            seconds,
+            "must be greater than 0",
+        ));
     }
-    if let Some(threshold) = probe["successThreshold"].as_i64().filter(|threshold| once && *threshold != 1) {
-        out.push(FieldError::invalid(&path.child("successThreshold"), threshold, "must be 1"));
+    if let Some(threshold) = probe["successThreshold"]
+        .as_i64()
+        .filter(|threshold| once && *threshold != 1)
+    {
+        out.push(FieldError::invalid(
+            &path.child("successThreshold"),
+            threshold,
+            "must be 1",
+        ));
     }
     out
 }
@@ -45,7 +65,10 @@ fn handler(handler: &Value, path: &Path) -> Vec<FieldError> {
         held += 1;
         let path = path.child(kind);
         if held > 1 {
-            out.push(FieldError::forbidden(&path, "may not specify more than 1 handler type"));
+            out.push(FieldError::forbidden(
+                &path,
+                "may not specify more than 1 handler type",
+            ));
             continue;
         }
         match kind {
@@ -55,10 +78,19 @@ fn handler(handler: &Value, path: &Path) -> Vec<FieldError> {
             "httpGet" => {
                 out.extend(required(&path.child("path"), text(action, "path")));
                 out.extend(port(&action["port"], &path.child("port")));
-                out.extend(one_of(&path.child("scheme"), text(action, "scheme"), &["HTTP", "HTTPS"]));
+                out.extend(one_of(
+                    &path.child("scheme"),
+                    text(action, "scheme"),
+                    &["HTTP", "HTTPS"],
+                ));
             }
             "tcpSocket" => out.extend(port(&action["port"], &path.child("port"))),
-            "grpc" => out.extend(in_range(&path.child("port"), action["port"].as_i64(), 1, 65535)),
+            "grpc" => out.extend(in_range(
+                &path.child("port"),
+                action["port"].as_i64(),
+                1,
+                65535,
+            )),
             _ => {}
         }
     }
@@ -71,6 +103,8 @@ fn handler(handler: &Value, path: &Path) -> Vec<FieldError> {
 fn port(port: &Value, field: &Path) -> Vec<FieldError> {
     match port.as_str() {
         Some(name) => super::invalid_each(field, name, names::port_name(name)),
-        None => in_range(field, Some(port.as_i64().unwrap_or(0)), 1, 65535).into_iter().collect(),
+        None => in_range(field, Some(port.as_i64().unwrap_or(0)), 1, 65535)
+            .into_iter()
+            .collect(),
     }
 }

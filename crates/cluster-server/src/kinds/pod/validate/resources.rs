@@ -15,7 +15,9 @@ pub(super) fn requirements(resources: &Value, path: &Path) -> Vec<FieldError> {
     }
     for (name, amount) in amounts(&resources["requests"]) {
         out.extend(amount_faults(name, &amount, &requests.key(name)));
-        let limit = resources["limits"][name].as_str().and_then(|text| text.parse::<Quantity>().ok());
+        let limit = resources["limits"][name]
+            .as_str()
+            .and_then(|text| text.parse::<Quantity>().ok());
         match limit {
             Some(limit) if amount != limit && !overcommits(name) => {
                 let detail = format!("must be equal to {name} limit of {limit}");
@@ -26,7 +28,10 @@ pub(super) fn requirements(resources: &Value, path: &Path) -> Vec<FieldError> {
                 out.push(FieldError::invalid(&requests, amount.to_string(), detail));
             }
             None if !overcommits(name) => {
-                out.push(FieldError::required(&limits, "Limit must be set for non overcommitable resources"));
+                out.push(FieldError::required(
+                    &limits,
+                    "Limit must be set for non overcommitable resources",
+                ));
             }
             _ => {}
         }
@@ -45,17 +50,32 @@ fn overcommits(name: &str) -> bool {
 }
 
 fn amount_faults(name: &str, amount: &Quantity, field: &Path) -> Vec<FieldError> {
-    let mut out: Vec<FieldError> =
-        names::qualified(name).into_iter().map(|text| FieldError::invalid(field, name, text)).collect();
-    let standard = matches!(name, "cpu" | "memory" | "ephemeral-storage") || name.starts_with("hugepages-");
+    let mut out: Vec<FieldError> = names::qualified(name)
+        .into_iter()
+        .map(|text| FieldError::invalid(field, name, text))
+        .collect();
+    let standard =
+        matches!(name, "cpu" | "memory" | "ephemeral-storage") || name.starts_with("hugepages-");
     if !name.contains('/') && !standard {
-        out.push(FieldError::invalid(field, name, "must be a standard resource for containers"));
+        out.push(FieldError::invalid(
+            field,
+            name,
+            "must be a standard resource for containers",
+        ));
     }
     if amount.is_negative() {
-        out.push(FieldError::invalid(field, amount.to_string(), "must be greater than or equal to 0"));
+        out.push(FieldError::invalid(
+            field,
+            amount.to_string(),
+            "must be greater than or equal to 0",
+        ));
     }
     if !overcommits(name) && !amount.is_whole() {
-        out.push(FieldError::invalid(field, amount.to_string(), "must be an integer"));
+        out.push(FieldError::invalid(
+            field,
+            amount.to_string(),
+            "must be an integer",
+        ));
     }
     out
 }

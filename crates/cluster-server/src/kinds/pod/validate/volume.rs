@@ -10,13 +10,47 @@ use crate::kinds::names;
 
 /// Kinds of volumes in the order in which they are looked at: the second one present is one too many.
 const SOURCES: &[&str] = &[
-    "emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi", "glusterfs",
-    "flocker", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "quobyte", "downwardAPI", "fc", "flexVolume", "configMap",
-    "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk", "storageos", "projected", "scaleIO",
-    "csi", "ephemeral", "image",
+    "emptyDir",
+    "hostPath",
+    "gitRepo",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "secret",
+    "nfs",
+    "iscsi",
+    "glusterfs",
+    "flocker",
+    "persistentVolumeClaim",
+    "rbd",
+    "cinder",
+    "cephfs",
+    "quobyte",
+    "downwardAPI",
+    "fc",
+    "flexVolume",
+    "configMap",
+    "azureFile",
+    "vsphereVolume",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "azureDisk",
+    "storageos",
+    "projected",
+    "scaleIO",
+    "csi",
+    "ephemeral",
+    "image",
 ];
-const HOST_PATH_TYPES: &[&str] =
-    &["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
+const HOST_PATH_TYPES: &[&str] = &[
+    "",
+    "BlockDevice",
+    "CharDevice",
+    "Directory",
+    "DirectoryOrCreate",
+    "File",
+    "FileOrCreate",
+    "Socket",
+];
 const MODE: &str = "must be a number between 0 and 0777 (octal), both inclusive";
 
 /// The faults of `volumes` (`ValidateVolumes`).
@@ -50,7 +84,10 @@ fn source(volume: &Value, path: &Path) -> Vec<FieldError> {
         held += 1;
         let field = path.child(kind);
         if held > 1 {
-            out.push(FieldError::forbidden(&field, "may not specify more than 1 volume type"));
+            out.push(FieldError::forbidden(
+                &field,
+                "may not specify more than 1 volume type",
+            ));
         } else {
             out.extend(one_source(kind, &volume[*kind], &field));
         }
@@ -71,7 +108,10 @@ fn one_source(kind: &str, source: &Value, path: &Path) -> Vec<FieldError> {
         "nfs" => named("server").chain(named("path")).collect(),
         "image" => named("reference").collect(),
         "csi" => named("driver").collect(),
-        "downwardAPI" => default_mode(source, path).into_iter().chain(downward(source, path)).collect(),
+        "downwardAPI" => default_mode(source, path)
+            .into_iter()
+            .chain(downward(source, path))
+            .collect(),
         "projected" => projected(source, path),
         "ephemeral" if !source["volumeClaimTemplate"].is_object() => {
             vec![FieldError::required(&path.child("volumeClaimTemplate"), "")]
@@ -89,13 +129,19 @@ fn host_path(source: &Value, path: &Path) -> Vec<FieldError> {
     let mut out: Vec<FieldError> = no_backsteps(&field, host).into_iter().collect();
     let kind = text(source, "type");
     if !HOST_PATH_TYPES.contains(&kind) {
-        out.push(FieldError::not_supported(&path.child("type"), kind, HOST_PATH_TYPES));
+        out.push(FieldError::not_supported(
+            &path.child("type"),
+            kind,
+            HOST_PATH_TYPES,
+        ));
     }
     out
 }
 
 fn default_mode(source: &Value, path: &Path) -> Option<FieldError> {
-    let mode = source["defaultMode"].as_i64().filter(|mode| !(0..=0o777).contains(mode))?;
+    let mode = source["defaultMode"]
+        .as_i64()
+        .filter(|mode| !(0..=0o777).contains(mode))?;
     Some(FieldError::invalid(&path.child("defaultMode"), mode, MODE))
 }
 
@@ -118,10 +164,17 @@ fn file(item: &Value, path: &Path) -> Vec<FieldError> {
     } else {
         out.extend(descending_path(&field, name));
         if name.starts_with("..") && !name.starts_with("../") && name != ".." {
-            out.push(FieldError::invalid(&field, name, "must not start with '..'"));
+            out.push(FieldError::invalid(
+                &field,
+                name,
+                "must not start with '..'",
+            ));
         }
     }
-    if let Some(mode) = item["mode"].as_i64().filter(|mode| !(0..=0o777).contains(mode)) {
+    if let Some(mode) = item["mode"]
+        .as_i64()
+        .filter(|mode| !(0..=0o777).contains(mode))
+    {
         out.push(FieldError::invalid(&path.child("mode"), mode, MODE));
     }
     out
@@ -132,19 +185,35 @@ fn downward(source: &Value, path: &Path) -> Vec<FieldError> {
     for item in list(&source["items"]) {
         // Kubernetes gives these paths no index.
         out.extend(file(item, path));
-        let (field, resource) = (item["fieldRef"].is_object(), item["resourceFieldRef"].is_object());
+        let (field, resource) = (
+            item["fieldRef"].is_object(),
+            item["resourceFieldRef"].is_object(),
+        );
         match (field, resource) {
             (true, true) => {
-                out.push(FieldError::invalid(path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"));
+                out.push(FieldError::invalid(
+                    path,
+                    "resource",
+                    "fieldRef and resourceFieldRef can not be specified simultaneously",
+                ));
             }
-            (true, false) => out.extend(environment::volume_field_ref(&item["fieldRef"], &path.child("fieldRef"))),
+            (true, false) => out.extend(environment::volume_field_ref(
+                &item["fieldRef"],
+                &path.child("fieldRef"),
+            )),
             (false, true) => {
                 let path = path.child("resourceFieldRef");
                 let of = &item["resourceFieldRef"];
-                out.extend(required(&path.child("containerName"), text(of, "containerName")));
+                out.extend(required(
+                    &path.child("containerName"),
+                    text(of, "containerName"),
+                ));
                 out.extend(environment::resource_ref(of, &path));
             }
-            (false, false) => out.push(FieldError::required(path, "one of fieldRef and resourceFieldRef is required")),
+            (false, false) => out.push(FieldError::required(
+                path,
+                "one of fieldRef and resourceFieldRef is required",
+            )),
         }
     }
     out
@@ -155,7 +224,14 @@ fn projected(source: &Value, path: &Path) -> Vec<FieldError> {
     for (at, projection) in list(&source["sources"]).iter().enumerate() {
         let path = path.child("sources").index(at);
         let mut held = 0;
-        for kind in ["secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate"] {
+        for kind in [
+            "secret",
+            "configMap",
+            "downwardAPI",
+            "serviceAccountToken",
+            "clusterTrustBundle",
+            "podCertificate",
+        ] {
             let part = &projection[kind];
             if !part.is_object() {
                 continue;
@@ -163,7 +239,10 @@ fn projected(source: &Value, path: &Path) -> Vec<FieldError> {
             held += 1;
             let field = path.child(kind);
             if held > 1 {
-                out.push(FieldError::forbidden(&field, "may not specify more than 1 volume type"));
+                out.push(FieldError::forbidden(
+                    &field,
+                    "may not specify more than 1 volume type",
+                ));
                 continue;
             }
             match kind {
@@ -177,7 +256,10 @@ fn projected(source: &Value, path: &Path) -> Vec<FieldError> {
             }
         }
         if held == 0 {
-            out.push(FieldError::required(&path, "must specify at least one volume source"));
+            out.push(FieldError::required(
+                &path,
+                "must specify at least one volume source",
+            ));
         }
     }
     out
@@ -188,9 +270,17 @@ fn token(part: &Value, path: &Path) -> Vec<FieldError> {
     let seconds = part["expirationSeconds"].as_i64().unwrap_or(0);
     let field = path.child("expirationSeconds");
     if seconds < 10 * 60 {
-        out.push(FieldError::invalid(&field, seconds, "may not specify a duration less than 10 minutes"));
+        out.push(FieldError::invalid(
+            &field,
+            seconds,
+            "may not specify a duration less than 10 minutes",
+        ));
     } else if seconds > 1 << 32 {
-        out.push(FieldError::invalid(&field, seconds, "may not specify a duration larger than 2^32 seconds"));
+        out.push(FieldError::invalid(
+            &field,
+            seconds,
+            "may not specify a duration larger than 2^32 seconds",
+        ));
     }
     match text(part, "path") {
         "" => out.push(FieldError::required(&path.child("path"), "")),
