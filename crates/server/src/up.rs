@@ -7,12 +7,18 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use cluster_node::node::Keep;
 use cluster_node::{Node, NodeConfig};
-use cluster_sandbox::{HelperCommand, LocalConfig, LocalRuntime};
-use cluster_server::Server;
+use cluster_sandbox::{Cgroups, HelperCommand, LocalConfig, LocalRuntime};
+use cluster_server::http::TlsError;
+use cluster_server::{Server, StartError};
 use jiff::Timestamp;
+use kube::config::AuthInfo;
 use rustix::fs::{FlockOperation, flock};
 
+use crate::governance::access::Access;
 use crate::governance::{Governance, GovernanceConfig};
 
 /// Tells the time.
@@ -38,9 +44,9 @@ pub enum UpError {
     /// Containers need root.
     #[error("containers need root: run it with sudo")]
     NotRoot,
-    /// The kernel has no overlayfs.
-    #[error("this kernel has no overlayfs, which containers need: `modprobe overlay`, or use a kernel that has it")]
-    NoOverlay,
+    /// This machine cannot run containers as it is.
+    #[error(transparent)]
+    Runtime(#[from] cluster_sandbox::OpenError),
     /// The data directory cannot be used.
     #[error("the data directory {} cannot be used ({source}): choose another with --data-dir", path.display())]
     DataDir {
@@ -87,13 +93,14 @@ impl Up {
         if !rustix::process::geteuid().is_root() {
             return Err(UpError::NotRoot);
         }
-        if !has_overlay() {
-            return Err(UpError::NoOverlay);
-        }
         let lock = take(&config.data_dir)?;
+        let runtime = LocalRuntime::open(LocalConfig {
+            data_dir: config.data_dir.clone(),
+            helper: HelperCommand::this_program(),
+            cgroups: Cgroups::Detected,
+        });
+        let runtime = runtime.await?;
         let server = api_server(&config).await?;
-        let runtime = LocalRuntime::open(LocalConfig::new(&config.data_dir, HelperCommand::this_program()))
-            .map_err(|error| part("container runtime", &error))?;
         let node = node(&config, &server, &runtime).await?;
         let governance = if config.bare { None } else { Some(govern(&config, &server).await?) };
         Ok(Self { governance, node, runtime, server, _lock: lock })
@@ -109,7 +116,7 @@ impl Up {
         if let Some(governance) = self.governance {
             governance.stop().await;
         }
-        self.node.stop(keep).await;
+        self.node.stop(if keep { Keep::Containers } else { Keep::Nothing }).await;
         self.runtime.shutdown(keep).await.map_err(|error| part("container runtime", &error))?;
         self.server.stop().await;
         Ok(())
@@ -117,30 +124,37 @@ impl Up {
 }
 
 async fn api_server(config: &UpConfig) -> Result<Server, UpError> {
+    let clock = Arc::clone(&config.clock);
     let server = cluster_server::Config {
         data_dir: config.data_dir.clone(),
         listen: config.listen,
         bare: config.bare,
-        clock: Arc::clone(&config.clock),
+        clock: cluster_server::clock::Clock::new(move || clock()),
     };
-    Server::start(server).await.map_err(|error| match &error {
-        cluster_server::StartError::AddressInUse(_) => UpError::PortTaken { address: config.listen },
-        _ => part("API server", &error),
+    Server::start(server).await.map_err(|error| match error {
+        StartError::Listen(TlsError::Bind { address, .. }) => UpError::PortTaken { address },
+        other => part("API server", &other),
     })
 }
 
 async fn node(config: &UpConfig, server: &Server, runtime: &Arc<LocalRuntime>) -> Result<Node, UpError> {
     let credential = server.node_credential(&config.node_name).map_err(|error| part("node agent", &error))?;
+    let identity = AuthInfo {
+        client_certificate_data: Some(BASE64.encode(&credential.client.certificate)),
+        client_key_data: Some(BASE64.encode(&credential.client.key).into()),
+        ..AuthInfo::default()
+    };
+    let access = Access::identity(&server.url(), server.ca_pem(), identity).and_then(|access| access.client());
     let node = NodeConfig {
         name: config.node_name.clone(),
-        server: server.url(),
-        ca_pem: server.ca_pem().to_owned(),
-        token: credential.token,
-        serving_certificate_pem: credential.serving_certificate_pem,
-        serving_key_pem: credential.serving_key_pem,
+        client: access.map_err(|error| part("node agent", &error))?,
         runtime: Arc::clone(runtime) as _,
         images: Arc::clone(runtime) as _,
         data_dir: config.data_dir.clone(),
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        certificate: credential.serving.certificate,
+        key: credential.serving.key,
+        authority: credential.ca_pem,
         clock: Arc::clone(&config.clock),
     };
     Node::start(node).await.map_err(|error| part("node agent", &error))
@@ -166,10 +180,4 @@ fn take(data_dir: &Path) -> Result<File, UpError> {
         Err(rustix::io::Errno::WOULDBLOCK) => Err(UpError::Running { path: data_dir.to_owned() }),
         Err(errno) => Err(unusable(errno.into())),
     }
-}
-
-fn has_overlay() -> bool {
-    let listed = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    listed.lines().any(|line| line.trim_end().ends_with("overlay"))
-        || std::path::Path::new("/sys/module/overlay").exists()
 }
