@@ -49,6 +49,9 @@ impl Tiles for Public<'_> {
     }
 }
 
+/// Files that are synced at the same time: file systems with a journal commit several waiting syncs at once.
+const AT_ONCE: usize = 8;
+
 /// A folder of this machine. Also [`Tiles`]: all that `verify` needs, without a store or its lock.
 #[derive(Clone, Debug)]
 pub struct Folder {
@@ -86,6 +89,12 @@ impl Folder {
         };
         file.write_all(bytes)?;
         Ok((file, beside))
+    }
+
+    fn sync_files(&self, paths: &[&Path]) -> io::Result<()> {
+        paths
+            .iter()
+            .try_for_each(|path| File::open(self.root.join(path))?.sync_all())
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
@@ -142,12 +151,23 @@ impl Disk for Folder {
     }
 
     fn sync(&self, paths: &BTreeSet<String>) -> io::Result<()> {
-        let mut folders = BTreeSet::new();
-        for path in paths {
-            let path = Path::new(path);
-            File::open(self.root.join(path))?.sync_all()?;
-            folders.extend(path.ancestors().skip(1).map(Path::to_owned));
-        }
+        let paths: Vec<&Path> = paths.iter().map(Path::new).collect();
+        let share = paths.len().div_ceil(AT_ONCE).max(1);
+        std::thread::scope(|scope| {
+            let sync = |share| move || self.sync_files(share);
+            let threads: Vec<_> = paths
+                .chunks(share)
+                .map(|share| scope.spawn(sync(share)))
+                .collect();
+            let panicked = |_| Err(io::Error::other("a thread that syncs files panicked"));
+            threads
+                .into_iter()
+                .try_for_each(|thread| thread.join().unwrap_or_else(panicked))
+        })?;
+        let folders: BTreeSet<_> = paths
+            .iter()
+            .flat_map(|path| path.ancestors().skip(1))
+            .collect();
         folders
             .iter()
             .try_for_each(|folder| self.sync_folder(folder))

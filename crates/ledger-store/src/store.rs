@@ -92,7 +92,8 @@ pub struct Store {
     verifier: Verifier,
     disk: Arc<dyn Disk>,
     cache: Mutex<TileCache>,
-    _lock: Option<Lock>,
+    /// Held, not read: while it is there, nobody else opens the folder.
+    lock: Option<Lock>,
 }
 
 impl Store {
@@ -103,7 +104,7 @@ impl Store {
     pub fn open(folder: &Path, signer: Signer) -> Result<Self, OpenError> {
         let lock = Lock::take(folder)?;
         let mut store = Self::on_disk(Arc::new(Folder::new(folder)), signer)?;
-        store._lock = Some(lock);
+        store.lock = Some(lock);
         Ok(store)
     }
 
@@ -127,7 +128,7 @@ impl Store {
             verifier,
             disk,
             cache: Mutex::default(),
-            _lock: None,
+            lock: None,
         })
     }
 
@@ -247,7 +248,7 @@ fn run(
                     let _ = answer.send(Ok(Receipt { index, checkpoint }));
                 }
             }
-            Err(error) => return poisoned(Arc::new(error), answers, requests),
+            Err(error) => return poisoned(&Arc::new(error), answers, requests),
         }
     }
     let last = Arc::clone(&shown.borrow());
@@ -276,12 +277,12 @@ fn batch(first: Request, requests: &mut mpsc::Receiver<Request>) -> (Vec<Vec<u8>
 
 /// From the first doubt on, every answer is a refusal. The writer is gone, and with it every
 /// way to write; only opening the store again finds out what the disk kept.
-fn poisoned(error: Arc<CommitError>, answers: Answers, mut requests: mpsc::Receiver<Request>) {
+fn poisoned(error: &Arc<CommitError>, answers: Answers, mut requests: mpsc::Receiver<Request>) {
     for answer in answers {
-        let _ = answer.send(Err(AppendError::Failed(Arc::clone(&error))));
+        let _ = answer.send(Err(AppendError::Failed(Arc::clone(error))));
     }
     while let Some(Request { answer, .. }) = requests.blocking_recv() {
-        let _ = answer.send(Err(AppendError::Poisoned(Arc::clone(&error))));
+        let _ = answer.send(Err(AppendError::Poisoned(Arc::clone(error))));
     }
 }
 

@@ -59,9 +59,9 @@ impl Edge {
                 Kind::Hashes(level) => {
                     let hashes = content(id, tile::decode_hashes(&bytes, id.width))?;
                     let mut within = Frontier::default();
-                    hashes
-                        .iter()
-                        .for_each(|hash| within.push(*hash, |_, _, _| ()));
+                    for hash in &hashes {
+                        within.push(*hash, |_, _, _| ());
+                    }
                     peaks.push(within.into_peaks());
                     edge.open.resize(usize::from(level) + 1, Vec::new());
                     edge.open[usize::from(level)] = hashes;

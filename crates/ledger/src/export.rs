@@ -27,17 +27,10 @@ pub struct ProvenEntry {
 impl ProvenEntry {
     /// The proof as C2SP *tlog-proof* text; the entry itself goes beside it.
     pub fn tlog_proof(&self, checkpoint: &SignedCheckpoint) -> String {
-        let path: String = self
-            .proof
-            .path
-            .iter()
-            .map(|hash| format!("{hash}\n"))
-            .collect();
-        format!(
-            "c2sp.org/tlog-proof@v1\nindex {}\n{path}\n{}",
-            self.proof.index,
-            checkpoint.text()
-        )
+        let index = format!("index {}", self.proof.index);
+        let path: Vec<String> = self.proof.path.iter().map(Hash::to_string).collect();
+        let lines = [vec!["c2sp.org/tlog-proof@v1".to_owned(), index], path].concat();
+        format!("{}\n\n{}", lines.join("\n"), checkpoint.text())
     }
 }
 

@@ -72,6 +72,7 @@ impl TileId {
     }
 
     /// The same tile when it is full.
+    #[must_use]
     pub fn full(&self) -> Self {
         Self {
             width: 256,

@@ -79,13 +79,13 @@ fn a_tree_of_70000_has_the_tiles_that_the_specification_counts() {
 
 #[test]
 fn a_bundle_gives_back_its_entries() {
-    let entries: [&[u8]; 3] = [b"", b"{}", &[b'x'; 65_535]];
+    let entries: [&[u8]; 3] = [b"", b"{}", &vec![b'x'; 65_535]];
     let mut bundle = Vec::new();
     for entry in entries {
         tile::encode_entry(&mut bundle, entry).unwrap();
     }
     assert_eq!(tile::decode_entries(&bundle, 3).unwrap(), entries);
-    assert!(tile::encode_entry(&mut bundle, &[b'x'; 65_536]).is_err());
+    assert!(tile::encode_entry(&mut bundle, &vec![b'x'; 65_536]).is_err());
 }
 
 #[test]
