@@ -19,4 +19,4 @@ pub mod recognise;
 pub use recognise::recognise;
 
 pub mod line;
-pub use line::{NotSayable, kubectl_line, quoted};
+pub use line::{NotSayable, Place, kubectl_line, quoted};

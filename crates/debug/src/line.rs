@@ -20,13 +20,27 @@ pub enum NotSayable {
     EnvValue(String),
 }
 
+/// Where the container goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// Context of the kubeconfig, if one has to be named.
+    pub context: Option<&'a str>,
+    /// Namespace.
+    pub namespace: &'a str,
+    /// Pod name.
+    pub pod: &'a str,
+}
+
 /// The line of `kubectl debug` that adds exactly the container of this ask to this Pod.
 ///
 /// The profile is always named, since its default differs between versions.
-pub fn kubectl_line(namespace: &str, pod: &str, ask: &Ask) -> Result<String, NotSayable> {
+pub fn kubectl_line(place: Place<'_>, ask: &Ask) -> Result<String, NotSayable> {
     ask.validate()?;
     let mut words = vec!["kubectl".to_owned(), "debug".to_owned()];
-    words.extend(["-n".to_owned(), namespace.to_owned(), pod.to_owned()]);
+    if let Some(context) = place.context {
+        words.push(format!("--context={context}"));
+    }
+    words.extend(["-n", place.namespace, place.pod].map(str::to_owned));
     words.push(format!("--image={}", ask.image));
     if let Some(target) = &ask.target {
         words.push(format!("--target={target}"));

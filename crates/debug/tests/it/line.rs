@@ -1,6 +1,12 @@
 //! The command line.
 
-use debug::{Ask, Command, NotSayable, Profile, PullPolicy, Variable, kubectl_line, quoted};
+use debug::{Ask, Command, NotSayable, Place, Profile, PullPolicy, Variable, kubectl_line, quoted};
+
+const CART: Place<'_> = Place {
+    context: None,
+    namespace: "shop",
+    pod: "cart",
+};
 
 fn ask() -> Ask {
     Ask {
@@ -23,7 +29,7 @@ fn the_line_says_everything_that_makes_the_container() {
     let check = |change: fn(&mut Ask), expected: &str| {
         let mut ask = ask();
         change(&mut ask);
-        assert_eq!(kubectl_line("shop", "cart", &ask).unwrap(), expected);
+        assert_eq!(kubectl_line(CART, &ask).unwrap(), expected);
     };
     let most = "kubectl debug -n shop cart --image=r/dbg:1 --target=app -c visit-0f9d2c41";
     check(|_| {}, &format!("{most} --profile=restricted -it"));
@@ -54,11 +60,24 @@ fn the_line_says_everything_that_makes_the_container() {
 }
 
 #[test]
+fn the_line_names_a_context_where_one_is_needed() {
+    let place = Place {
+        context: Some("my cluster"),
+        ..CART
+    };
+    let line = kubectl_line(place, &ask()).unwrap();
+    assert!(
+        line.starts_with("kubectl debug '--context=my cluster' -n shop cart --image="),
+        "{line}"
+    );
+}
+
+#[test]
 fn what_kubectl_cannot_say_for_certain_is_not_said() {
     let check = |env: &[&str], expected: NotSayable| {
         let mut ask = ask();
         ask.env = env.iter().map(|text| variable(text)).collect();
-        assert_eq!(kubectl_line("shop", "cart", &ask), Err(expected));
+        assert_eq!(kubectl_line(CART, &ask), Err(expected));
     };
     check(&["A=1", "B=2"], NotSayable::EnvOrder);
     check(&["A=x\""], NotSayable::EnvValue("A".into()));
