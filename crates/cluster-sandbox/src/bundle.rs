@@ -41,7 +41,7 @@ pub(crate) fn spec(parts: &Parts<'_>) -> Value {
     let config = parts.config;
     let namespaces: Vec<Value> = parts.namespaces.iter().map(|(kind, path)| namespace(kind, path.as_deref())).collect();
     let slave = config.mounts.iter().any(|mount| mount.host_to_container);
-    let mut linux = json!({ "namespaces": namespaces, "rootfsPropagation": if slave { "rslave" } else { "rprivate" } });
+    let mut linux = json!({ "namespaces": namespaces, "rootfsPropagation": if slave { "slave" } else { "private" } });
     if let Some(cgroup) = parts.cgroup {
         linux["cgroupsPath"] = json!(cgroup);
         linux["resources"] = resources(&config.resources, config.security.privileged, parts.hierarchies);

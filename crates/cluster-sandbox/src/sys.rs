@@ -2,8 +2,10 @@
 #![expect(unsafe_code, reason = "system calls without a safe wrapper, each with its reason below")]
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
+use tokio::io::unix::AsyncFd;
 
 /// Puts every signal back to its default action and unblocks all: ignored signals and the mask are
 /// inherited across `execve`, and Rust's runtime ignores `SIGPIPE`.
@@ -43,4 +45,10 @@ pub(crate) fn install_seccomp(filter: &[Instruction]) -> io::Result<()> {
     // SAFETY: the kernel copies `length` instructions from a slice that outlives the call and checks the program.
     let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Waits for a file in the reactor.
+pub(crate) fn register(file: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` names one open file until it is dropped, which is what the reactor relies on.
+    unsafe { AsyncFd::register(file) }.map_err(io::Error::from)
 }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::client::{self, Replies};
@@ -46,7 +46,7 @@ pub(super) async fn start(inner: &Arc<Inner>, id: &str) -> Result<(), RuntimeErr
     match first {
         Ok(Ok(Some(Reply::Started(started)))) => {
             runs(inner, id, started);
-            tokio::spawn(watch(inner.clone(), id.to_owned(), replies));
+            tokio::spawn(watch(Arc::downgrade(inner), id.to_owned(), replies));
             Ok(())
         }
         Ok(Ok(Some(Reply::Exited(exit)))) => {
@@ -88,9 +88,13 @@ pub(super) fn runs(inner: &Inner, id: &str, started: Started) {
 }
 
 /// Waits for the exit; a helper that goes without telling one leaves it in its record, or is no more.
-pub(super) async fn watch(inner: Arc<Inner>, id: String, mut replies: Replies) {
+///
+/// It does not keep the runtime open: who has dropped it hears nothing more.
+pub(super) async fn watch(inner: Weak<Inner>, id: String, mut replies: Replies) {
     loop {
-        match replies.next().await {
+        let reply = replies.next().await;
+        let Some(inner) = inner.upgrade() else { return };
+        match reply {
             Ok(Some(Reply::Exited(exit))) => return inner.set_state(&id, &ContainerState::Exited(exit)),
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => return end_of_helper(&inner, &id).await,

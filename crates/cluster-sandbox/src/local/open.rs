@@ -175,7 +175,7 @@ fn recover_container(inner: &Arc<Inner>, folder: &Path, record: ContainerRecord)
         && let Ok((replies, _)) = client::converse(answer.socket, answer.rest)
     {
         life::runs(inner, &id, started);
-        tokio::spawn(life::watch(inner.clone(), id, replies));
+        tokio::spawn(life::watch(Arc::downgrade(inner), id, replies));
         return;
     }
     let state = life::settle(folder, None).map_or(ContainerState::Unknown, ContainerState::Exited);

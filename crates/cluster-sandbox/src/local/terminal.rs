@@ -43,7 +43,7 @@ impl Terminal {
     pub(super) fn new(master: OwnedFd, ended: watch::Receiver<bool>) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&master, true)?;
         let waiting = Box::pin(aftermath(ended.clone()));
-        Ok(Self { master: Arc::new(AsyncFd::register(master)?), ended, waiting })
+        Ok(Self { master: Arc::new(crate::sys::register(master)?), ended, waiting })
     }
 
     pub(super) fn resize(&self, size: TerminalSize) {

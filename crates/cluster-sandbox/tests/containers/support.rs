@@ -55,12 +55,7 @@ impl World {
     /// The runtime goes and is opened again, as after `kill -9` of the agent.
     pub(crate) async fn reopen(self) -> Self {
         let Self { runtime, folder, image, cgroups } = self;
-        // Tasks of the old runtime hold it until they are gone: a process that dies has none.
-        let mut left = Arc::into_inner(runtime).map(|_| ());
-        while left.is_none() {
-            tokio::task::yield_now().await;
-            left = Some(());
-        }
+        drop(runtime);
         let runtime = open(folder.path(), cgroups).await;
         Self { runtime, folder, image, cgroups }
     }
