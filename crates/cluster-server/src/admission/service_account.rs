@@ -53,7 +53,7 @@ fn mount_token(spec: &mut Value) {
     let mount = json!({"name": volume, "readOnly": true, "mountPath": MOUNT_PATH});
     let mut mounted = false;
     for list in ["initContainers", "containers"] {
-        for container in spec[list].as_array_mut().into_iter().flatten() {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             let there = container["volumeMounts"].as_array().into_iter().flatten();
             if there.into_iter().any(|one| one["mountPath"] == MOUNT_PATH) {
                 continue;

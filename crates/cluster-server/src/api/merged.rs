@@ -130,7 +130,10 @@ pub(super) fn metadata_create(target: &Target, object: &Value) -> Vec<FieldError
 
 /// What does not hold in changed metadata.
 pub(super) fn metadata_update(_target: &Target, new: &Value, old: &Value) -> Vec<FieldError> {
-    metadata::validate_update(new, old)
+    // `rest.BeforeUpdate` and every strategy of Kubernetes look at it, so each fault is told twice.
+    let mut errors = metadata::validate_update(new, old);
+    errors.extend(errors.clone());
+    errors
 }
 
 /// The revision that a body insists on, if it does. `Err` is a text that is no revision.

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{diff, internal, validate};
 use crate::field::{FieldError, Path};
+use crate::kinds::metadata;
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
 const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
@@ -72,7 +73,8 @@ fn list<'a>(spec: &'a Value, field: &str) -> &'a [Value] {
 /// The faults of a write to the Pod itself (`ValidatePodUpdate`).
 pub(super) fn validate(new: &Value, old: &Value) -> Vec<FieldError> {
     let path = Path::new("spec");
-    let mut out = validate::metadata_and_spec(new);
+    let mut out = metadata::validate_create(new, "", "pods", true);
+    out.extend(validate::metadata_and_spec(new));
     out.extend(annotations(new, old));
     let (new_spec, old_spec) = (&new["spec"], &old["spec"]);
     for field in ["containers", "initContainers"] {
@@ -233,7 +235,8 @@ pub(super) fn validate_ephemeral_containers(new: &Value, old: &Value) -> Vec<Fie
         let detail = "static pods do not support ephemeral containers";
         return vec![FieldError::forbidden(&Path::new("[]"), detail)];
     }
-    let mut out = validate::metadata_and_spec(new);
+    let mut out = metadata::validate_create(new, "", "pods", true);
+    out.extend(validate::metadata_and_spec(new));
     out.extend(annotations(new, old));
     let path = Path::new("spec.ephemeralContainers");
     let containers = list(&new["spec"], "ephemeralContainers");
