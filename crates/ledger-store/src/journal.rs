@@ -143,3 +143,75 @@ fn number<const N: usize>(bytes: &[u8]) -> Option<(u64, &[u8])> {
         rest,
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Frame, encode, scan};
+
+    /// Three frames, with their ends.
+    fn journal() -> (Vec<Frame>, Vec<u8>, Vec<usize>) {
+        let frame = |first, entries: &[&str]| Frame {
+            epoch: 3,
+            first,
+            checkpoint: format!("log\n{first}\n"),
+            entries: entries
+                .iter()
+                .map(|entry| entry.as_bytes().to_vec())
+                .collect(),
+        };
+        let frames = vec![frame(7, &[]), frame(7, &["{}", ""]), frame(9, &["[1]"])];
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for Frame {
+            epoch,
+            first,
+            checkpoint,
+            entries,
+        } in &frames
+        {
+            let entries = entries.iter().map(Vec::as_slice);
+            bytes.extend(encode((*epoch, *first), checkpoint, entries).unwrap());
+            ends.push(bytes.len());
+        }
+        (frames, bytes, ends)
+    }
+
+    #[test]
+    fn cut_off_anywhere_a_journal_is_its_whole_frames() {
+        let (frames, bytes, ends) = journal();
+        for cut in 0..=bytes.len() {
+            let whole = ends.iter().filter(|end| **end <= cut).count();
+            assert_eq!(
+                scan(&bytes[..cut]).unwrap(),
+                frames[..whole],
+                "cut at {cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_damage_unless_it_is_in_the_last_frame() {
+        let (frames, bytes, ends) = journal();
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x80;
+            let frame = ends.iter().filter(|end| **end <= at).count();
+            match scan(&changed) {
+                Err(damaged) => {
+                    let begins = frame.checked_sub(1).map_or(0, |before| ends[before]);
+                    assert_eq!(damaged.at, begins, "byte {at}");
+                }
+                Ok(found) => {
+                    assert_eq!(frame, 2, "byte {at} of an earlier frame");
+                    assert_eq!(found, frames[..2]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_after_the_last_frame_are_a_cut_off_frame() {
+        let (frames, mut bytes, _) = journal();
+        bytes.extend([0; 4096]);
+        assert_eq!(scan(&bytes).unwrap(), frames);
+    }
+}
