@@ -153,9 +153,10 @@ fn choose<'p>(
     facts: &Facts,
     context: &Value,
 ) -> Result<Vec<&'p Policy>, Vec<Finding>> {
+    let labels = scope::labels(&facts.pod);
     let mut matching: Vec<&Policy> = policies
         .iter()
-        .filter(|policy| scope::matches(policy, request, facts))
+        .filter(|policy| scope::matches(policy, request, facts, &labels))
         .collect();
     matching.sort_by(|a, b| a.version.cmp(&b.version));
     let mut nearest: Option<Vec<Finding>> = None;

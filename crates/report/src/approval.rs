@@ -21,6 +21,9 @@ pub(crate) fn of(reading: &Reading<'_>) -> Approval {
         }),
         verdicts: verdicts(reading),
         grant: grant(reading),
+        independently_confirmed: Known::absent(
+            "no source of audit events is configured: who approved is the webhook's word alone",
+        ),
     }
 }
 

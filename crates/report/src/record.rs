@@ -126,6 +126,8 @@ pub struct Image {
     pub requested_digest: Known<String>,
     /// The digest that ran.
     pub digest_that_ran: Known<String>,
+    /// What that is a digest of: runtimes tell that of the manifest, or that of the image's configuration.
+    pub digest_kind: Known<String>,
 }
 
 /// A terminal and who was on it.
@@ -226,6 +228,9 @@ pub struct Approval {
     pub verdicts: Known<Vec<Verdict>>,
     /// When it was granted, on whose word, and until when it could be used.
     pub grant: Known<Grant>,
+    /// Whether somebody besides our own webhook saw who approved: an impersonated approver looks real to it,
+    /// and only the API server's audit event names who impersonated.
+    pub independently_confirmed: Known<bool>,
 }
 
 /// So many people of one group.

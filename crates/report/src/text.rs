@@ -84,6 +84,7 @@ impl Record {
             Clone::clone,
         );
         page.known("digest that ran", &self.image.digest_that_ran, Clone::clone);
+        page.known("digest is of the", &self.image.digest_kind, Clone::clone);
         page.known("command", &self.command, json);
         page.known("arguments", &self.arguments, json);
         page.known("stdin", &self.terminal.stdin, |stdin| yes(*stdin));
@@ -130,6 +131,8 @@ impl Record {
                 grant.at, grant.use_until
             )
         });
+        let confirmed = &approval.independently_confirmed;
+        page.known("confirmed", confirmed, |confirmed| yes(*confirmed));
         page.known("admission", &self.admission, |admission| {
             let void = admission.void_because.as_ref();
             let void = void.map(|why| format!(": {why}")).unwrap_or_default();

@@ -44,7 +44,22 @@ pub(crate) fn image(reading: &Reading<'_>) -> Image {
             digest,
             "the image was named by tag, not by digest",
         ),
+        digest_kind: digest_kind(&digest_that_ran),
         digest_that_ran,
+    }
+}
+
+/// An `imageID` with a name before `@` is of a manifest in a registry; a bare digest may be of either.
+fn digest_kind(image_id: &Known<String>) -> Known<String> {
+    match image_id {
+        Known::Value { value, source } if value.contains('@') => Known::Value {
+            value: "manifest".to_owned(),
+            source: source.clone(),
+        },
+        Known::Value { .. } => Known::absent(
+            "the node told a bare digest, which may be of the manifest or of the configuration",
+        ),
+        Known::Absent { absent } => Known::absent(absent.clone()),
     }
 }
 

@@ -12,7 +12,12 @@ use crate::{Act, By, Effect, Facts, Finding, Policy, Selector};
 /// Whether a policy matches namespace, Pod, person and mode.
 ///
 /// What is left out is read against the visit: for an `Allow` it matches nothing, for a `Guard` everything.
-pub(super) fn matches(policy: &Policy, request: &Request, facts: &Facts) -> bool {
+pub(super) fn matches(
+    policy: &Policy,
+    request: &Request,
+    facts: &Facts,
+    pod_labels: &BTreeMap<String, String>,
+) -> bool {
     let scope = &policy.scope;
     let guard = policy.effect == Effect::Guard;
     let selects = |selector: &Option<Selector>, labels: &BTreeMap<String, String>| {
@@ -34,7 +39,7 @@ pub(super) fn matches(policy: &Policy, request: &Request, facts: &Facts) -> bool
     named
         && mode
         && selects(&scope.namespaces, &facts.namespace_labels)
-        && selects(&scope.pods, &labels(&facts.pod))
+        && selects(&scope.pods, pod_labels)
 }
 
 /// Who asked, and who acts now if that is a person.
@@ -50,7 +55,8 @@ fn people<'a>(request: &'a Request, facts: &'a Facts) -> impl Iterator<Item = &'
     std::iter::once(&request.requester).chain(now)
 }
 
-fn labels(pod: &Value) -> BTreeMap<String, String> {
+/// The labels of a Pod.
+pub(super) fn labels(pod: &Value) -> BTreeMap<String, String> {
     let labels = pod["metadata"]["labels"].as_object();
     labels
         .into_iter()

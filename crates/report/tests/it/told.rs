@@ -34,6 +34,8 @@ fn a_visit_that_took_place_is_told_whole() {
         json!("the image was named by tag, not by digest"),
     );
     check("/image/digestThatRan/value", json!("sha256:ran"));
+    let bare = "the node told a bare digest, which may be of the manifest or of the configuration";
+    check("/image/digestKind/absent", json!(bare));
     check("/image/digestThatRan/source/toldBy", json!("node"));
     check("/command/value", json!(["sh", "-c", "id"]));
     check("/arguments/absent", json!("none were asked for"));
