@@ -52,10 +52,8 @@ fn merge_field(current: &mut Map<String, Value>, patch: &Map<String, Value>, key
     }
     let merged = match (current.get(key), value) {
         (Some(Value::Object(old)), Value::Object(new)) => Value::Object(merge_map(old.clone(), new)?),
-        (old, Value::Object(new)) if old.is_none_or(Value::is_null) => {
-            // Nulls and directives are never stored, also where the whole map is new.
-            Value::Object(merge_map(Map::new(), new)?)
-        }
+        // Where there is nothing to merge with, a list's elements need no key, and may share one.
+        (None | Some(Value::Null), new) => without_directives(new),
         (old, Value::Array(new)) => {
             let old = old.and_then(Value::as_array).map_or(&[] as &[Value], Vec::as_slice);
             let order = patch.get(&format!("{ORDER}{key}")).and_then(Value::as_array);
@@ -65,6 +63,23 @@ fn merge_field(current: &mut Map<String, Value>, patch: &Map<String, Value>, key
     };
     current.insert(key.to_owned(), merged);
     Ok(())
+}
+
+/// A new value as it is stored: without nulls and directives, and without elements that were to be deleted.
+fn without_directives(value: &Value) -> Value {
+    let is_directive =
+        |key: &str| key == DIRECTIVE || key == RETAIN || key.starts_with(ORDER) || key.starts_with(DELETE_FROM);
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .filter(|(key, value)| !is_directive(key) && !value.is_null())
+            .map(|(key, value)| (key.clone(), without_directives(value)))
+            .collect(),
+        Value::Array(list) => {
+            list.iter().filter(|item| item.get(DIRECTIVE).is_none()).map(without_directives).collect()
+        }
+        value => value.clone(),
+    }
 }
 
 fn delete_from(list: Option<&mut Value>, gone: &Value) {
