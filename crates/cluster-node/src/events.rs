@@ -9,6 +9,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use crate::client::brief;
 use crate::Clock;
 
 /// `Normal` or `Warning`.
@@ -92,7 +93,7 @@ impl Writer {
     async fn run(mut self, mut facts: mpsc::UnboundedReceiver<Fact>) {
         while let Some(fact) = facts.recv().await {
             if let Err(error) = self.write(fact).await {
-                tracing::debug!(%error, "an event was not written");
+                tracing::debug!(error = brief(&error), "an event was not written");
             }
         }
     }

@@ -11,6 +11,7 @@
 pub mod node;
 pub use node::{Keep, Node, NodeConfig, StartError};
 
+pub mod client;
 pub mod register;
 pub mod dispatch;
 pub mod worker;

@@ -56,6 +56,14 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The data directory cannot be named.
+    #[error("the data directory {path} cannot be used")]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The API server does not take the node.
     #[error("the node could not be registered")]
     Register(#[source] Box<kube::Error>),
@@ -72,7 +80,10 @@ pub struct Node {
 
 impl Node {
     /// Registers the node, serves its endpoint, and runs the Pods that are bound to it.
-    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+    pub async fn start(mut config: NodeConfig) -> Result<Self, StartError> {
+        // Containers mount what is in it: a relative path would mean another place there.
+        let absolute = std::path::absolute(&config.data_dir);
+        config.data_dir = absolute.map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })?;
         let tls = server_config(&config.certificate, &config.key, &config.authority)?;
         let listen = |source| StartError::Listen { address: config.listen, source };
         let endpoint = Endpoint::bind(config.listen, tls).await.map_err(listen)?;
@@ -129,6 +140,12 @@ impl Node {
             if let Err(error) = stopped {
                 tracing::warn!(sandbox, %error, "a sandbox was not stopped");
             }
+        }
+        // What is mounted for Pods would outlive this process; the next start mounts it again.
+        let pods = self.shared.pods_directory();
+        let unmounted = tokio::task::spawn_blocking(move || crate::volumes::directory::unmount_all(&pods)).await;
+        if let Ok(Err(error)) = unmounted {
+            tracing::warn!(%error, "a volume was not unmounted");
         }
     }
 }

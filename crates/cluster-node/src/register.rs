@@ -14,6 +14,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 
+use crate::client::brief;
 use crate::shared::Shared;
 
 /// Version that this node reports: the kubelet whose behaviour it has.
@@ -63,13 +64,13 @@ pub async fn keep_alive(shared: Arc<Shared>, port: u16) {
     loop {
         ticks.tick().await;
         if let Err(error) = renew(&shared).await {
-            tracing::warn!(%error, "the node's lease was not renewed");
+            tracing::warn!(error = brief(&error), "the node's lease was not renewed");
         }
         renewals = renewals.wrapping_add(1);
         // The status itself every five minutes, as a kubelet does when nothing changes.
         if renewals.is_multiple_of(30) {
             if let Err(error) = register(&shared, port).await {
-                tracing::warn!(%error, "the node's status was not reported");
+                tracing::warn!(error = brief(&error), "the node's status was not reported");
             }
         }
     }

@@ -69,7 +69,12 @@ impl Shared {
 
     /// Directory of a Pod's volumes and files.
     pub fn pod_directory(&self, uid: &str) -> PathBuf {
-        self.data_dir.join("kubelet").join(uid)
+        self.pods_directory().join(uid)
+    }
+
+    /// Where the directories of all Pods are.
+    pub fn pods_directory(&self) -> PathBuf {
+        self.data_dir.join("kubelet")
     }
 
     /// Directory of a Pod's logs.

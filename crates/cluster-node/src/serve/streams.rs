@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cluster_sandbox::runtime::{ContainerStatus as Record, StreamOptions, Streams};
+use cluster_sandbox::runtime::{ContainerStatus as Record, RuntimeError, StreamOptions, Streams};
 use futures::stream::{SplitSink, SplitStream};
-use futures::{SinkExt as _, StreamExt as _};
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -55,10 +55,9 @@ pub(super) async fn exec(
         Ok(wanted) => wanted,
         Err(response) => return *response,
     };
-    match shared.runtime.exec(&record.id, query.all("command"), options).await {
-        Ok(streams) => upgrade(request, protocol, options, streams),
-        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-    }
+    let streams = shared.runtime.exec(&record.id, query.all("command"), options).await;
+    let streams = streams.map_err(|error| format!("error executing command in container: {error}"));
+    upgrade(request, protocol, options, streams)
 }
 
 pub(super) async fn attach(
@@ -80,10 +79,9 @@ pub(super) async fn attach(
         Ok(wanted) => wanted,
         Err(response) => return *response,
     };
-    match shared.runtime.attach(&record.id, options).await {
-        Ok(streams) => upgrade(request, protocol, options, streams),
-        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-    }
+    let streams = shared.runtime.attach(&record.id, options).await;
+    let streams = streams.map_err(|error| format!("error attaching to container: {error}"));
+    upgrade(request, protocol, options, streams)
 }
 
 /// The running container of that name; `None` if it does not run.
@@ -132,12 +130,13 @@ fn wanted(
     Ok((options, protocol))
 }
 
-/// Answers 101 and hands the connection over to the streams.
+/// Answers 101 and hands the connection over to the streams. A command that could not be started is told on
+/// the error channel, as a kubelet does: a refused upgrade would be taken for a lack of WebSocket.
 fn upgrade(
     mut request: Request<Incoming>,
     protocol: Protocol,
     options: StreamOptions,
-    streams: Streams,
+    streams: Result<Streams, String>,
 ) -> Response<Body> {
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
     let Some(Ok(accept)) = key.map(HeaderValue::try_from) else {
@@ -169,8 +168,9 @@ async fn pump(
     socket: Connection,
     protocol: Protocol,
     options: StreamOptions,
-    mut streams: Streams,
+    streams: Result<Streams, String>,
 ) -> Result<(), tungstenite::Error> {
+    let mut streams = streams.unwrap_or_else(failed);
     let (sink, source) = socket.split();
     let (frames, queue) = mpsc::channel::<Frame>(4);
     // An empty frame tells the client that the streams are there (EC-X-11).
@@ -205,6 +205,12 @@ async fn pump(
     // The client answers the close; a client that does not is not waited for long.
     let _ = tokio::time::timeout(std::time::Duration::from_secs(1), input).await;
     written
+}
+
+/// Streams of a process that never was.
+fn failed(why: String) -> Streams {
+    let exit = async { Err(RuntimeError::Refused(why)) }.boxed();
+    Streams { stdin: None, stdout: None, stderr: None, resize: None, exit }
 }
 
 async fn read(channel: Channel, stream: Option<Box<dyn AsyncRead + Send + Unpin>>, frames: mpsc::Sender<Frame>) {

@@ -91,16 +91,26 @@ pub fn host_path(source: &HostPathVolumeSource) -> Result<PathBuf, VolumeFault> 
     Err(VolumeFault::Content(format!("hostPath type check failed: {} is not {noun}", path.display())))
 }
 
-/// Takes a Pod's directory away, what is mounted below it first. What is not there is gone already.
-pub fn remove(directory: &Path) -> std::io::Result<()> {
-    let volumes = directory.join("volumes");
-    for kind in entries(&volumes)? {
+/// Unmounts the volumes of one Pod.
+fn unmount(directory: &Path) -> std::io::Result<()> {
+    for kind in entries(&directory.join("volumes"))? {
         for volume in entries(&kind)? {
             if is_mount_point(&volume)? {
                 rustix::mount::unmount(&volume, UnmountFlags::DETACH)?;
             }
         }
     }
+    Ok(())
+}
+
+/// Unmounts the volumes of all Pods below `pods`.
+pub fn unmount_all(pods: &Path) -> std::io::Result<()> {
+    entries(pods)?.iter().try_for_each(|directory| unmount(directory))
+}
+
+/// Takes a Pod's directory away, what is mounted below it first. What is not there is gone already.
+pub fn remove(directory: &Path) -> std::io::Result<()> {
+    unmount(directory)?;
     match std::fs::remove_dir_all(directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

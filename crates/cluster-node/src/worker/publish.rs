@@ -6,6 +6,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Map, Value, json};
 
 use super::Worker;
+use crate::client::brief;
 use crate::pod::status::{self, Inputs};
 
 impl Worker {
@@ -40,7 +41,7 @@ impl Worker {
             // It is gone, or another one of the same name: the watch will tell.
             Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => true,
             Err(error) => {
-                tracing::warn!(pod = self.full_name(), %error, "a status was not taken");
+                tracing::warn!(pod = self.full_name(), error = brief(&error), "a status was not taken");
                 false
             }
         }

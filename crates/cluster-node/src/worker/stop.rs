@@ -10,6 +10,7 @@ use kube::Api;
 use kube::api::{DeleteParams, Preconditions};
 
 use super::{Next, Worker};
+use crate::client::brief;
 use crate::events::Severity;
 use crate::pod::roles::{Role, spec};
 
@@ -157,7 +158,7 @@ impl Worker {
                 true
             }
             Err(error) => {
-                tracing::warn!(pod = self.full_name(), %error, "a Pod was not deleted");
+                tracing::warn!(pod = self.full_name(), error = brief(&error), "a Pod was not deleted");
                 false
             }
         }
