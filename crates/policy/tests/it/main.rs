@@ -5,6 +5,7 @@
 )]
 
 mod approvals;
+mod changed;
 mod container;
 mod doors;
 mod exposure;
