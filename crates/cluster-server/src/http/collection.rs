@@ -12,6 +12,7 @@ use super::{read, single, stream, table};
 use crate::api::List;
 use crate::error::ApiError;
 use crate::kinds::Resource;
+use crate::store::Object;
 
 const FORMS: &[Form] = &[Form::Object, Form::Table, Form::Partial];
 
@@ -98,8 +99,31 @@ fn joined(resource: &Resource, list: &List) -> Bytes {
         if at > 0 {
             out.put_u8(b',');
         }
-        out.put_slice(&item.json());
+        put_item(&mut out, resource, item);
     }
     out.put_slice(b"]}");
     out.freeze()
+}
+
+/// One item: built-in kinds are not told again in a list, as Go's typed lists do not tell them.
+fn put_item(out: &mut BytesMut, resource: &Resource, item: &Object) {
+    let json = item.json();
+    if resource.custom {
+        return out.put_slice(&json);
+    }
+    let (kind, version) = (&resource.kind, resource.api_version());
+    let heads = [
+        format!("{{\"apiVersion\":\"{version}\",\"kind\":\"{kind}\","),
+        format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{version}\","),
+    ];
+    if let Some(rest) = heads.iter().find_map(|head| json.strip_prefix(head.as_bytes())) {
+        out.put_u8(b'{');
+        return out.put_slice(rest);
+    }
+    let mut value = item.value.clone();
+    if let Some(object) = value.as_object_mut() {
+        object.remove("apiVersion");
+        object.remove("kind");
+    }
+    out.put_slice(value.to_string().as_bytes());
 }
