@@ -70,15 +70,16 @@ pub fn validate_create(
                 .map(|text| FieldError::invalid(&path.child("namespace"), namespace, text)),
         );
     }
-    out.extend(validate_common(metadata, &path));
+    out.extend(validate_common(metadata, &path, checks_finalizers(object)));
     out
 }
 
 /// What does not hold in the metadata that an update brings (`rest.BeforeUpdate`). Call [`carry_over`] first.
 pub fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let path = Path::new("metadata");
+    let only_standard = checks_finalizers(new);
     let (new, old) = (&new["metadata"], &old["metadata"]);
-    let mut out = validate_common(new, &path);
+    let mut out = validate_common(new, &path, only_standard);
     if new["resourceVersion"]
         .as_str()
         .unwrap_or_default()
@@ -164,7 +165,7 @@ fn entries(value: &Value) -> impl Iterator<Item = (&str, &str)> {
         .map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()))
 }
 
-fn validate_common(metadata: &Value, path: &Path) -> Vec<FieldError> {
+fn validate_common(metadata: &Value, path: &Path, only_standard: bool) -> Vec<FieldError> {
     let mut out = validate_labels(&metadata["labels"], &path.child("labels"));
     out.extend(validate_annotations(
         &metadata["annotations"],
@@ -177,6 +178,7 @@ fn validate_common(metadata: &Value, path: &Path) -> Vec<FieldError> {
     out.extend(validate_finalizers(
         &metadata["finalizers"],
         &path.child("finalizers"),
+        only_standard,
     ));
     out
 }
@@ -264,7 +266,17 @@ fn validate_owners(owners: &Value, path: &Path) -> Vec<FieldError> {
     out
 }
 
-fn validate_finalizers(finalizers: &Value, path: &Path) -> Vec<FieldError> {
+/// Whether a finalizer without a domain must be one of the standard ones: so for the kinds that are validated by
+/// `pkg/apis/core/validation.ValidateObjectMeta`, not for definitions, webhook configurations and custom resources.
+fn checks_finalizers(object: &Value) -> bool {
+    let api_version = object["apiVersion"].as_str().unwrap_or_default();
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    let core = ["", "apps", "batch", "autoscaling", "policy", "events.k8s.io"];
+    let core_too = ["coordination.k8s.io", "networking.k8s.io", "node.k8s.io", "rbac.authorization.k8s.io", "scheduling.k8s.io", "storage.k8s.io"];
+    core.contains(&group) || core_too.contains(&group)
+}
+
+fn validate_finalizers(finalizers: &Value, path: &Path, only_standard: bool) -> Vec<FieldError> {
     let mut out = Vec::new();
     let list: Vec<&str> = finalizers
         .as_array()
@@ -281,7 +293,7 @@ fn validate_finalizers(finalizers: &Value, path: &Path) -> Vec<FieldError> {
                 .map(|text| FieldError::invalid(path, *name, text)),
         );
         let standard = ["orphan", "foregroundDeletion", "kubernetes"].contains(name);
-        if held && !name.contains('/') && !standard {
+        if only_standard && held && !name.contains('/') && !standard {
             let detail = "name is neither a standard finalizer name nor is it fully qualified";
             out.push(FieldError::invalid(path, *name, detail));
         }
