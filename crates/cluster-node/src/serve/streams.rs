@@ -80,6 +80,8 @@ pub(super) async fn attach(
         Err(response) => return *response,
     };
     let streams = shared.runtime.attach(&record.id, options).await;
+    // That an attached container ended is a success, whatever its exit code: that is in its status.
+    let streams = streams.map(|streams| Streams { exit: streams.exit.map(|end| end.map(|_| 0)).boxed(), ..streams });
     let streams = streams.map_err(|error| format!("error attaching to container: {error}"));
     upgrade(request, protocol, options, streams)
 }
