@@ -6,7 +6,7 @@ use k8s_openapi::api::{
 use k8s_openapi::apiextensions_apiserver;
 
 use super::decode::decode_as;
-use super::{Kind, Plain};
+use super::{Kind, Plain, schema_of};
 
 /// Verbs in discovery's order.
 const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
@@ -29,6 +29,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: NO_COLLECTION,
         subresources: &["status", "finalize"],
         decode: decode_as::<core::v1::Namespace>,
+        schema: schema_of::<core::v1::Namespace>,
         strategy: &super::namespace::NAMESPACE,
     },
     Kind {
@@ -43,6 +44,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &["status"],
         decode: decode_as::<core::v1::Node>,
+        schema: schema_of::<core::v1::Node>,
         strategy: &super::node::NODE,
     },
     Kind {
@@ -57,6 +59,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &["status", "ephemeralcontainers"],
         decode: decode_as::<core::v1::Pod>,
+        schema: schema_of::<core::v1::Pod>,
         strategy: &super::pod::POD,
     },
     Kind {
@@ -71,6 +74,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<core::v1::PodTemplate>,
+        schema: schema_of::<core::v1::PodTemplate>,
         strategy: &super::node::POD_TEMPLATE,
     },
     Kind {
@@ -85,6 +89,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<core::v1::Event>,
+        schema: schema_of::<core::v1::Event>,
         strategy: &super::node::EVENT,
     },
     Kind {
@@ -99,6 +104,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<core::v1::ServiceAccount>,
+        schema: schema_of::<core::v1::ServiceAccount>,
         strategy: &super::node::SERVICE_ACCOUNT,
     },
     Kind {
@@ -113,6 +119,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<core::v1::Secret>,
+        schema: schema_of::<core::v1::Secret>,
         strategy: &super::config::SECRET,
     },
     Kind {
@@ -127,6 +134,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<core::v1::ConfigMap>,
+        schema: schema_of::<core::v1::ConfigMap>,
         strategy: &super::config::CONFIG_MAP,
     },
     Kind {
@@ -141,6 +149,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<events::v1::Event>,
+        schema: schema_of::<events::v1::Event>,
         strategy: &super::node::EVENT,
     },
     Kind {
@@ -155,6 +164,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<rbac::v1::Role>,
+        schema: schema_of::<rbac::v1::Role>,
         strategy: &super::rbac::ROLE,
     },
     Kind {
@@ -169,6 +179,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<rbac::v1::RoleBinding>,
+        schema: schema_of::<rbac::v1::RoleBinding>,
         strategy: &super::rbac::ROLE_BINDING,
     },
     Kind {
@@ -183,6 +194,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<rbac::v1::ClusterRole>,
+        schema: schema_of::<rbac::v1::ClusterRole>,
         strategy: &super::rbac::CLUSTER_ROLE,
     },
     Kind {
@@ -197,6 +209,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<rbac::v1::ClusterRoleBinding>,
+        schema: schema_of::<rbac::v1::ClusterRoleBinding>,
         strategy: &super::rbac::CLUSTER_ROLE_BINDING,
     },
     Kind {
@@ -211,6 +224,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &["status"],
         decode: decode_as::<apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>,
+        schema: schema_of::<apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>,
         strategy: &crate::crd::DEFINITION,
     },
     Kind {
@@ -225,6 +239,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<admissionregistration::v1::MutatingWebhookConfiguration>,
+        schema: schema_of::<admissionregistration::v1::MutatingWebhookConfiguration>,
         strategy: &super::webhook::MUTATING_WEBHOOKS,
     },
     Kind {
@@ -239,6 +254,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<admissionregistration::v1::ValidatingWebhookConfiguration>,
+        schema: schema_of::<admissionregistration::v1::ValidatingWebhookConfiguration>,
         strategy: &super::webhook::VALIDATING_WEBHOOKS,
     },
     Kind {
@@ -253,6 +269,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<coordination::v1::Lease>,
+        schema: schema_of::<coordination::v1::Lease>,
         strategy: &super::node::LEASE,
     },
     Kind {
@@ -267,6 +284,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<node::v1::RuntimeClass>,
+        schema: schema_of::<node::v1::RuntimeClass>,
         strategy: &super::node::RUNTIME_CLASS,
     },
     Kind {
@@ -281,6 +299,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<scheduling::v1::PriorityClass>,
+        schema: schema_of::<scheduling::v1::PriorityClass>,
         strategy: &super::node::PRIORITY_CLASS,
     },
     Kind {
@@ -295,6 +314,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &["status"],
         decode: decode_as::<policy::v1::PodDisruptionBudget>,
+        schema: schema_of::<policy::v1::PodDisruptionBudget>,
         strategy: &Plain,
     },
     Kind {
@@ -309,6 +329,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: ALL,
         subresources: &[],
         decode: decode_as::<networking::v1::NetworkPolicy>,
+        schema: schema_of::<networking::v1::NetworkPolicy>,
         strategy: &Plain,
     },
     Kind {
@@ -323,6 +344,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: CREATE,
         subresources: &[],
         decode: decode_as::<authentication::v1::SelfSubjectReview>,
+        schema: schema_of::<authentication::v1::SelfSubjectReview>,
         strategy: &Plain,
     },
     Kind {
@@ -337,6 +359,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: CREATE,
         subresources: &[],
         decode: decode_as::<authentication::v1::TokenReview>,
+        schema: schema_of::<authentication::v1::TokenReview>,
         strategy: &Plain,
     },
     Kind {
@@ -351,6 +374,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: CREATE,
         subresources: &[],
         decode: decode_as::<authorization::v1::LocalSubjectAccessReview>,
+        schema: schema_of::<authorization::v1::LocalSubjectAccessReview>,
         strategy: &Plain,
     },
     Kind {
@@ -365,6 +389,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: CREATE,
         subresources: &[],
         decode: decode_as::<authorization::v1::SelfSubjectAccessReview>,
+        schema: schema_of::<authorization::v1::SelfSubjectAccessReview>,
         strategy: &Plain,
     },
     Kind {
@@ -379,6 +404,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: CREATE,
         subresources: &[],
         decode: decode_as::<authorization::v1::SelfSubjectRulesReview>,
+        schema: schema_of::<authorization::v1::SelfSubjectRulesReview>,
         strategy: &Plain,
     },
     Kind {
@@ -393,6 +419,7 @@ pub static BUILTIN: &[Kind] = &[
         verbs: CREATE,
         subresources: &[],
         decode: decode_as::<authorization::v1::SubjectAccessReview>,
+        schema: schema_of::<authorization::v1::SubjectAccessReview>,
         strategy: &Plain,
     },
 ];

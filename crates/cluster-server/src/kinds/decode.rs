@@ -57,16 +57,15 @@ struct Decoder<'a> {
 impl Decoder<'_> {
     fn value(&mut self, shape: &Shape, value: Value) -> Result<Value, UnmarshalError> {
         match (shape, value) {
-            (Shape::Any, value) => Ok(value),
-            (shape, Value::Null) => Ok(self.zero(shape)),
+            (shape, Value::Null) if *shape != Shape::Any => Ok(self.zero(shape)),
             (Shape::Struct(at), Value::Object(map)) => self.structure(*at, map),
             (Shape::List(item), Value::Array(values)) => self.list(item, values),
             (Shape::Map(item), Value::Object(map)) => self.map(item, map),
-            (Shape::Text, value @ Value::String(_))
+            (Shape::Any, value)
+            | (Shape::Text | Shape::IntOrString, value @ Value::String(_))
             | (Shape::Bool, value @ Value::Bool(_))
             | (Shape::Float, value @ Value::Number(_)) => Ok(value),
             (Shape::Integer(bits), Value::Number(number)) => self.integer(*bits, &number),
-            (Shape::IntOrString, value @ Value::String(_)) => Ok(value),
             (Shape::IntOrString, Value::Number(number)) => self.integer(32, &number),
             (Shape::Quantity, Value::String(text)) => quantity(text.trim()),
             (Shape::Quantity, Value::Number(number)) => quantity(&number.to_string()),
@@ -81,7 +80,9 @@ impl Decoder<'_> {
         let length = self.path.len();
         let mut out = Vec::with_capacity(values.len());
         for (index, value) in values.into_iter().enumerate() {
-            self.path.push_str(&format!("[{index}]"));
+            self.path.push('[');
+            self.path.push_str(&index.to_string());
+            self.path.push(']');
             out.push(self.value(item, value)?);
             self.path.truncate(length);
         }
@@ -371,10 +372,6 @@ mod tests {
         );
     }
 
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "literals read better without a borrow"
-    )]
     fn rejects(input: Value, expected: &str) {
         let error = decode_as::<Pod>(input).expect_err("rejected");
         assert_eq!(

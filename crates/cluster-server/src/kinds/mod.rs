@@ -108,6 +108,14 @@ pub struct Decoded {
 /// Decodes a body of one kind.
 pub type Decode = fn(Value) -> Result<Decoded, ApiError>;
 
+/// Puts the OpenAPI schema of one kind, and of what it refers to, into a generator.
+pub type Describe = fn(&mut schemars::SchemaGenerator) -> schemars::Schema;
+
+/// The schema of a type.
+fn schema_of<T: schemars::JsonSchema>(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<T>()
+}
+
 /// A kind of object that is served.
 pub struct Kind {
     /// API group; empty for the core group.
@@ -132,6 +140,8 @@ pub struct Kind {
     pub subresources: &'static [&'static str],
     /// How its bodies are decoded.
     pub decode: Decode,
+    /// Its OpenAPI schema.
+    pub schema: Describe,
     /// What is particular to it.
     pub strategy: &'static dyn Strategy,
 }

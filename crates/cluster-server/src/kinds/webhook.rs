@@ -129,6 +129,28 @@ fn one(webhook: &Value, path: &Path) -> Vec<FieldError> {
     {
         out.extend(rule_faults(rule, &path.child("rules").index(at)));
     }
+    out.extend(policies(webhook, path));
+    if let Some(seconds) = webhook["timeoutSeconds"]
+        .as_i64()
+        .filter(|seconds| !(1..=30).contains(seconds))
+    {
+        let detail = "the timeout value must be between 1 and 30 seconds";
+        out.push(FieldError::invalid(
+            &path.child("timeoutSeconds"),
+            seconds,
+            detail,
+        ));
+    }
+    out.extend(client(
+        &webhook["clientConfig"],
+        &path.child("clientConfig"),
+    ));
+    out
+}
+
+/// Fields that are one of a few words.
+fn policies(webhook: &Value, path: &Path) -> Vec<FieldError> {
+    let mut out = Vec::new();
     for (name, supported) in [
         ("failurePolicy", &["Fail", "Ignore"][..]),
         ("matchPolicy", &["Equivalent", "Exact"]),
@@ -152,21 +174,6 @@ fn one(webhook: &Value, path: &Path) -> Vec<FieldError> {
             _ => {}
         }
     }
-    if let Some(seconds) = webhook["timeoutSeconds"]
-        .as_i64()
-        .filter(|seconds| !(1..=30).contains(seconds))
-    {
-        let detail = "the timeout value must be between 1 and 30 seconds";
-        out.push(FieldError::invalid(
-            &path.child("timeoutSeconds"),
-            seconds,
-            detail,
-        ));
-    }
-    out.extend(client(
-        &webhook["clientConfig"],
-        &path.child("clientConfig"),
-    ));
     out
 }
 

@@ -8,27 +8,39 @@ use serde_json::Value;
 
 use super::client::Answer;
 
-const VOLATILE: [&str; 6] =
-    ["uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink", "deletionTimestamp"];
+const VOLATILE: [&str; 6] = [
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "managedFields",
+    "selfLink",
+    "deletionTimestamp",
+];
 
-static TOKEN_VOLUME: LazyLock<Regex> = LazyLock::new(|| Regex::new("kube-api-access-[a-z0-9]{5}").expect("a pattern"));
+static TOKEN_VOLUME: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new("kube-api-access-[a-z0-9]{5}").expect("a pattern"));
 static UID: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").expect("a pattern")
 });
 /// Where in the old and new text a hunk of a diff stands. The recorded server's token volume had one source more,
 /// which was taken out of the objects but not out of the line numbers.
-static HUNK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"@@ -\d+(,\d+)? \+\d+(,\d+)? @@").expect("a pattern"));
+static HUNK: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"@@ -\d+(,\d+)? \+\d+(,\d+)? @@").expect("a pattern"));
 
 /// A value as text, without quotes.
 pub(super) fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Takes out what differs from run to run.
 pub(super) fn normalise(value: &mut Value, namespace: &str) {
     match value {
         Value::Object(map) => {
-            map.retain(|key, _| !["lastTransitionTime", "lastProbeTime", "startTime"].contains(&key.as_str()));
+            map.retain(|key, _| {
+                !["lastTransitionTime", "lastProbeTime", "startTime"].contains(&key.as_str())
+            });
             for (key, value) in map.iter_mut() {
                 if let (true, Some(inner)) = (key == "metadata", value.as_object_mut()) {
                     inner.retain(|key, _| !VOLATILE.contains(&key.as_str()));
@@ -42,7 +54,9 @@ pub(super) fn normalise(value: &mut Value, namespace: &str) {
                 normalise(value, namespace);
             }
         }
-        Value::Array(list) => list.iter_mut().for_each(|value| normalise(value, namespace)),
+        Value::Array(list) => list
+            .iter_mut()
+            .for_each(|value| normalise(value, namespace)),
         Value::String(text) => *text = masked(text, namespace),
         _ => {}
     }
@@ -58,24 +72,45 @@ fn masked(text: &str, namespace: &str) -> String {
 pub(super) fn answers(step: &Value, answer: &Answer, namespace: &str) -> Vec<String> {
     let expected = &step["expect"];
     let body = &expected["body"];
-    if Value::from(answer.code) != expected["code"] {
+    if expected["code"] != answer.code {
         let texts = [&answer.body["message"], &expected["code"], &body["message"]];
-        return vec![format!("status {} ({}), Kubernetes answers {} ({})", answer.code, texts[0], texts[1], texts[2])];
+        return vec![format!(
+            "status {} ({}), Kubernetes answers {} ({})",
+            answer.code, texts[0], texts[1], texts[2]
+        )];
     }
     let mut out = Vec::new();
     if answer.code >= 400 && body["kind"] == "Status" {
         let (mine, theirs) = (causes(&answer.body), causes(body));
-        let message = |body: &Value| HUNK.replace_all(body["message"].as_str().unwrap_or_default(), "@@").into_owned();
+        let message = |body: &Value| {
+            HUNK.replace_all(body["message"].as_str().unwrap_or_default(), "@@")
+                .into_owned()
+        };
         if answer.body["reason"] != body["reason"] || mine != theirs {
-            out.push(format!("reason {} {mine:?}, Kubernetes: {} {theirs:?}", answer.body["reason"], body["reason"]));
+            out.push(format!(
+                "reason {} {mine:?}, Kubernetes: {} {theirs:?}",
+                answer.body["reason"], body["reason"]
+            ));
         } else if message(&answer.body) != message(body) {
-            out.push(format!("message {}, Kubernetes: {}", answer.body["message"], body["message"]));
+            out.push(format!(
+                "message {}, Kubernetes: {}",
+                answer.body["message"], body["message"]
+            ));
         }
     } else if step["compare"].as_str().unwrap_or("object") == "object" {
         difference(&answer.body, body, "", &mut out);
     }
-    let mut mine: Vec<String> = answer.warnings.iter().map(|text| text.replace(namespace, "${ns}")).collect();
-    let mut theirs: Vec<String> = expected["warnings"].as_array().into_iter().flatten().map(plain).collect();
+    let mut mine: Vec<String> = answer
+        .warnings
+        .iter()
+        .map(|text| text.replace(namespace, "${ns}"))
+        .collect();
+    let mut theirs: Vec<String> = expected["warnings"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(plain)
+        .collect();
     mine.sort();
     theirs.sort();
     if mine != theirs {
@@ -88,7 +123,9 @@ pub(super) fn answers(step: &Value, answer: &Answer, namespace: &str) -> Vec<Str
 fn causes(body: &Value) -> Vec<(String, String)> {
     let list = body["details"]["causes"].as_array().into_iter().flatten();
     let text = |cause: &Value, field: &str| cause[field].as_str().unwrap_or_default().to_owned();
-    let mut out: Vec<_> = list.map(|cause| (text(cause, "field"), text(cause, "reason"))).collect();
+    let mut out: Vec<_> = list
+        .map(|cause| (text(cause, "field"), text(cause, "reason")))
+        .collect();
     out.sort();
     out
 }

@@ -1,6 +1,8 @@
 //! What a real Kubernetes v1.36.2 answered to 167 scenarios of requests, asked of this server over
 //! HTTPS: status, reason, causes, message, the whole object, warnings.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on says where")]
+
 mod client;
 mod compare;
 
@@ -12,15 +14,27 @@ use cluster_server::{Config, Server};
 use serde_json::{Value, json};
 
 /// Scenarios that this server does not answer as Kubernetes does yet, with why. One that passes must leave the list.
-const NOT_YET: &[(&str, &str)] = &[("subresource/patch-apply", "server-side apply is not there yet")];
+const NOT_YET: &[(&str, &str)] = &[(
+    "subresource/patch-apply",
+    "server-side apply is not there yet",
+)];
 
 /// A file of scenarios, each step's answer compared with the recorded one.
 async fn check(file: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(file);
-    let recorded: Value = serde_json::from_slice(&std::fs::read(path).expect("the recording is there")).expect("it is JSON");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data")
+        .join(file);
+    let recorded: Value =
+        serde_json::from_slice(&std::fs::read(path).expect("the recording is there"))
+            .expect("it is JSON");
     let directory = tempfile::tempdir().expect("a directory");
     let listen = "127.0.0.1:0".parse().expect("an address");
-    let config = Config { data_dir: directory.path().to_owned(), listen, bare: true, clock: Clock::system() };
+    let config = Config {
+        data_dir: directory.path().to_owned(),
+        listen,
+        bare: true,
+        clock: Clock::system(),
+    };
     let server = Server::start(config).await.expect("the server starts");
     let users = std::fs::read(directory.path().join("users.json")).expect("the users are there");
     let users: Value = serde_json::from_slice(&users).expect("they are JSON");
@@ -33,47 +47,79 @@ async fn check(file: &str) {
         let found = run(&client, scenario, &users, &format!("cf-{at:08x}")).await;
         let name = scenario["name"].as_str().unwrap_or_default();
         match NOT_YET.iter().find(|(known, _)| *known == name) {
-            Some((_, why)) if found.is_empty() => problems.push(format!("{name} passes: take it off the list ({why})")),
+            Some((_, why)) if found.is_empty() => {
+                problems.push(format!("{name} passes: take it off the list ({why})"))
+            }
             Some(_) => {}
             None => problems.extend(found.into_iter().map(|problem| format!("{name} {problem}"))),
         }
     }
     server.stop().await;
-    assert!(problems.is_empty(), "{} differences:\n{}", problems.len(), problems.join("\n"));
+    assert!(
+        problems.is_empty(),
+        "{} differences:\n{}",
+        problems.len(),
+        problems.join("\n")
+    );
 }
 
 /// One scenario in a namespace of its own.
 async fn run(client: &Client, scenario: &Value, users: &Value, namespace: &str) -> Vec<String> {
-    let labels = scenario.get("namespaceLabels").cloned().unwrap_or_else(|| json!({}));
+    let labels = scenario
+        .get("namespaceLabels")
+        .cloned()
+        .unwrap_or_else(|| json!({}));
     let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}});
-    client.send(&Request::new("POST", "/api/v1/namespaces").with_body(&body.to_string())).await;
+    client
+        .send(&Request::new("POST", "/api/v1/namespaces").with_body(&body.to_string()))
+        .await;
     let account = format!("/api/v1/namespaces/{namespace}/serviceaccounts/default");
     while client.send(&Request::new("GET", &account)).await.code != 200 {
         tokio::task::yield_now().await;
     }
     let mut known = vec![("ns".to_owned(), namespace.to_owned())];
     let mut problems = Vec::new();
-    for (at, step) in scenario["steps"].as_array().into_iter().flatten().enumerate() {
+    for (at, step) in scenario["steps"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
         let request = request(step, users, &known);
         let mut answer = client.send(&request).await;
         for (name, place) in step["capture"].as_object().into_iter().flatten() {
             let pointer = format!("/{}", place.as_str().unwrap_or_default().replace('.', "/"));
-            let found = answer.body.pointer(&pointer).map(compare::plain).unwrap_or_default();
+            let found = answer
+                .body
+                .pointer(&pointer)
+                .map(compare::plain)
+                .unwrap_or_default();
             known.push((name.clone(), found));
         }
         compare::normalise(&mut answer.body, namespace);
         if step["ignore"] != true {
             let found = compare::answers(step, &answer, namespace);
-            problems.extend(found.into_iter().map(|problem| format!("step {at}: {problem}")));
+            problems.extend(
+                found
+                    .into_iter()
+                    .map(|problem| format!("step {at}: {problem}")),
+            );
         }
     }
-    client.send(&Request::new("DELETE", &format!("/api/v1/namespaces/{namespace}"))).await;
+    client
+        .send(&Request::new(
+            "DELETE",
+            &format!("/api/v1/namespaces/{namespace}"),
+        ))
+        .await;
     problems
 }
 
 fn request(step: &Value, users: &Value, known: &[(String, String)]) -> Request {
     let filled = |text: &str| {
-        known.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value))
+        known.iter().fold(text.to_owned(), |text, (name, value)| {
+            text.replace(&format!("${{{name}}}"), value)
+        })
     };
     let text = |field: &str| step[field].as_str().unwrap_or_default();
     let mut request = Request::new(text("verb"), &filled(text("path")));
@@ -89,7 +135,10 @@ fn request(step: &Value, users: &Value, known: &[(String, String)]) -> Request {
         request = request.with_header(name, &filled(value.as_str().unwrap_or_default()));
     }
     match step["as"].as_str() {
-        Some(user) => request.with_header("authorization", &format!("Bearer {}", users[user].as_str().unwrap_or_default())),
+        Some(user) => request.with_header(
+            "authorization",
+            &format!("Bearer {}", users[user].as_str().unwrap_or_default()),
+        ),
         None => request,
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn pod_spec(spec: &mut Map<String, Value>) {
     {
         None => drop(spec.insert("terminationGracePeriodSeconds".to_owned(), 30.into())),
         Some(seconds) if seconds < 0 => {
-            drop(spec.insert("terminationGracePeriodSeconds".to_owned(), 1.into()))
+            drop(spec.insert("terminationGracePeriodSeconds".to_owned(), 1.into()));
         }
         Some(_) => {}
     }
@@ -122,7 +122,7 @@ fn container(ctr: &mut Map<String, Value>) {
     inside(ctr, "lifecycle", |lifecycle| {
         for hook in ["postStart", "preStop"] {
             inside(lifecycle, hook, |handler| {
-                inside(handler, "httpGet", http_get)
+                inside(handler, "httpGet", http_get);
             });
         }
     });
@@ -199,7 +199,7 @@ fn requests_from_limits(ctr: &mut Map<String, Value>) {
 
 fn items(source: &mut Map<String, Value>) {
     each(source, "items", |item| {
-        inside(item, "fieldRef", |field| set(field, "apiVersion", "v1"))
+        inside(item, "fieldRef", |field| set(field, "apiVersion", "v1"));
     });
 }
 
@@ -221,7 +221,7 @@ fn volume(volume: &mut Map<String, Value>) {
         mode(projected);
         each(projected, "sources", |source| {
             inside(source, "serviceAccountToken", |token| {
-                set_number(token, "expirationSeconds", 3600)
+                set_number(token, "expirationSeconds", 3600);
             });
             inside(source, "downwardAPI", items);
         });
@@ -243,12 +243,12 @@ fn volume(volume: &mut Map<String, Value>) {
         set(image, "pullPolicy", policy);
     });
     inside(volume, "iscsi", |iscsi| {
-        set(iscsi, "iscsiInterface", "default")
+        set(iscsi, "iscsiInterface", "default");
     });
     inside(volume, "ephemeral", |ephemeral| {
         inside(ephemeral, "volumeClaimTemplate", |template| {
             inside(template, "spec", |spec| {
-                set(spec, "volumeMode", "Filesystem")
+                set(spec, "volumeMode", "Filesystem");
             });
         });
     });

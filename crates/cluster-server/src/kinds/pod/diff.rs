@@ -20,11 +20,9 @@ pub(super) fn unified(old: &str, new: &str) -> String {
             0 => format!("{start},0"),
             length => format!("{},{length}", start + 1),
         };
-        out.push_str(&format!(
-            "@@ -{} +{} @@\n",
-            range(first.a.0, last.a.1),
-            range(first.b.0, last.b.1)
-        ));
+        let (from, to) = (range(first.a.0, last.a.1), range(first.b.0, last.b.1));
+        let head = format!("@@ -{from} +{to} @@\n");
+        out.push_str(&head);
         for op in &group {
             if op.equal {
                 a[op.a.0..op.a.1]

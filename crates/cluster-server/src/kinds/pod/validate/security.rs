@@ -110,7 +110,6 @@ fn app_armor(profile: &Value, path: &Path) -> Vec<FieldError> {
             &path.child("type"),
             "type is required when appArmorProfile is set",
         )],
-        ("Localhost", None) => vec![FieldError::required(&field, needed)],
         ("Localhost", Some(local)) if local.trim() != local => {
             vec![FieldError::invalid(
                 &field,
@@ -118,7 +117,7 @@ fn app_armor(profile: &Value, path: &Path) -> Vec<FieldError> {
                 "must not be padded with whitespace",
             )]
         }
-        ("Localhost", Some("")) => vec![FieldError::required(&field, needed)],
+        ("Localhost", None | Some("")) => vec![FieldError::required(&field, needed)],
         ("Localhost", Some(_)) | ("RuntimeDefault" | "Unconfined", None) => Vec::new(),
         ("RuntimeDefault" | "Unconfined", Some(local)) => {
             vec![FieldError::invalid(
