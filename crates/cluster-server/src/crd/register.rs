@@ -189,7 +189,7 @@ async fn clean_up(api: &Api, definition: &Object) -> Result<(), StoreError> {
         await_empty(api, &key).await?;
     }
     let mut value = value.clone();
-    if let Some(finalizers) = value["metadata"]["finalizers"].as_array_mut() {
+    if let Some(finalizers) = value["metadata"].get_mut("finalizers").and_then(Value::as_array_mut) {
         finalizers.retain(|one| one != FINALIZER);
     }
     let name = text(&value["metadata"], "name").to_owned();
