@@ -127,5 +127,16 @@ impl Dispatcher {
             pod.metadata.uid = Some(uid.clone());
             self.start(uid, Wanted { pod: Arc::new(pod), gone: true });
         }
+        self.drop_directories(listed).await;
+    }
+
+    /// Directories of Pods that nobody remembers: what a crash in the middle of a removal leaves.
+    async fn drop_directories(&self, listed: &HashSet<String>) {
+        let known: HashSet<String> = listed.iter().chain(self.workers.keys()).cloned().collect();
+        let pods = self.shared.pods_directory();
+        let removed = tokio::task::spawn_blocking(move || crate::volumes::directory::remove_others(&pods, &known));
+        if let Ok(Err(error)) = removed.await {
+            tracing::warn!(%error, "a directory of a Pod that is gone was not removed");
+        }
     }
 }

@@ -86,12 +86,21 @@ struct Writer {
     written: HashMap<Fact, Written>,
 }
 
+/// How long the first Event after a pause lets others write before it.
+const YIELD: std::time::Duration = std::time::Duration::from_millis(25);
+
 /// More Events than this are not remembered; the next one of the same text is a new object.
 const REMEMBERED: usize = 4096;
 
 impl Writer {
     async fn run(mut self, mut facts: mpsc::UnboundedReceiver<Fact>) {
-        while let Some(fact) = facts.recv().await {
+        loop {
+            let is_idle = facts.is_empty();
+            let Some(fact) = facts.recv().await else { return };
+            if is_idle {
+                // What the Event tells of is reported first: a status is waited for, an Event is not.
+                tokio::time::sleep(YIELD).await;
+            }
             if let Err(error) = self.write(fact).await {
                 tracing::debug!(error = brief(&error), "an event was not written");
             }

@@ -108,6 +108,12 @@ pub fn unmount_all(pods: &Path) -> std::io::Result<()> {
     entries(pods)?.iter().try_for_each(|directory| unmount(directory))
 }
 
+/// Takes away the directories below `pods` that are not of a Pod in `known`.
+pub fn remove_others(pods: &Path, known: &std::collections::HashSet<String>) -> std::io::Result<()> {
+    let is_known = |path: &Path| path.file_name().is_some_and(|name| known.contains(&*name.to_string_lossy()));
+    entries(pods)?.iter().filter(|path| !is_known(path)).try_for_each(|path| remove(path))
+}
+
 /// Takes a Pod's directory away, what is mounted below it first. What is not there is gone already.
 pub fn remove(directory: &Path) -> std::io::Result<()> {
     unmount(directory)?;
