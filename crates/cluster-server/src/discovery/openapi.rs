@@ -1,10 +1,212 @@
-//! OpenAPI documents.
+//! OpenAPI documents: good enough for `kubectl explain`, `apply`, `create` and `edit`.
+//!
+//! Schemas are those that the types of `k8s-openapi` carry, with list keys from the one table of [`crate::patch`]; custom
+//! resources bring their own. There is a path with its parameters for every resource, and no more about it.
 
-use serde_json::Value;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
 
-use crate::kinds::Kinds;
+use super::VERSION;
+use crate::kinds::{BUILTIN, Kinds, Resource};
+use crate::patch::{ListKind, keys_of, merge_key, retains_keys};
+
+const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 /// The document below `/openapi/`.
-pub(super) fn document(_kinds: &Kinds, _path: &[&str]) -> Option<Value> {
-    None
+pub(super) fn document(kinds: &Kinds, path: &[&str]) -> Option<Value> {
+    match path {
+        ["v2"] => Some(version_two(kinds)),
+        ["v3"] => Some(index(kinds)),
+        ["v3", "api", version] => version_three(kinds, "", version),
+        ["v3", "apis", group, version] => version_three(kinds, group, version),
+        _ => None,
+    }
+}
+
+/// `/openapi/v3`: where the documents are.
+fn index(kinds: &Kinds) -> Value {
+    let mut paths = Map::new();
+    for resource in kinds.all() {
+        let path = base(&resource);
+        let path = path.trim_start_matches('/').to_owned();
+        let hash = kinds.generation();
+        paths.insert(path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")}));
+    }
+    json!({"paths": paths})
+}
+
+fn version_three(kinds: &Kinds, group: &str, version: &str) -> Option<Value> {
+    let resources: Vec<_> = kinds.all().into_iter().filter(|r| r.group == group && r.version == version).collect();
+    if resources.is_empty() {
+        return None;
+    }
+    let mut paths = Map::new();
+    resources.iter().for_each(|resource| add_paths(&mut paths, resource));
+    let schemas = schemas(resources.iter().map(AsRef::as_ref));
+    Some(json!({"openapi": "3.0.0", "info": info(), "paths": paths, "components": {"schemas": schemas}}))
+}
+
+fn version_two(kinds: &Kinds) -> Value {
+    let resources = kinds.all();
+    let mut paths = Map::new();
+    resources.iter().for_each(|resource| add_paths(&mut paths, resource));
+    let mut schemas = Value::Object(schemas(resources.iter().map(AsRef::as_ref)));
+    rename_references(&mut schemas);
+    json!({"swagger": "2.0", "info": info(), "paths": paths, "definitions": schemas})
+}
+
+fn info() -> Value {
+    json!({"title": "Kubernetes", "version": VERSION})
+}
+
+/// `/api/v1`, `/apis/apps/v1`.
+fn base(resource: &Resource) -> String {
+    let root = if resource.group.is_empty() { "api" } else { "apis" };
+    format!("/{root}/{}", resource.api_version())
+}
+
+fn schemas<'a>(resources: impl Iterator<Item = &'a Resource>) -> Map<String, Value> {
+    let mut generator = SchemaSettings::openapi3().into_generator();
+    let (mut named, mut custom) = (Vec::new(), Map::new());
+    for resource in resources {
+        let builtin = BUILTIN.iter().find(|k| k.group == resource.group && k.version == resource.version && k.kind == resource.kind);
+        if let Some(kind) = builtin.filter(|_| !resource.custom) {
+            let schema = (kind.schema)(&mut generator);
+            let name = schema.get("$ref").and_then(Value::as_str).and_then(|r| r.rsplit('/').next()).unwrap_or_default();
+            named.push((name.to_owned(), identity(resource)));
+        } else {
+            custom.insert(custom_name(resource), custom_schema(resource));
+        }
+    }
+    if !custom.is_empty() {
+        generator.subschema_for::<k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta>();
+    }
+    let mut out = generator.take_definitions(false);
+    for (name, identity) in named {
+        if let Some(schema) = out.get_mut(&name) {
+            schema["x-kubernetes-group-version-kind"] = json!([identity]);
+        }
+    }
+    out.values_mut().for_each(annotate);
+    out.extend(custom);
+    out
+}
+
+fn identity(resource: &Resource) -> Value {
+    json!({"group": resource.group, "kind": resource.kind, "version": resource.version})
+}
+
+/// `com.example.v1.Widget`.
+fn custom_name(resource: &Resource) -> String {
+    let reversed: Vec<&str> = resource.group.rsplit('.').collect();
+    format!("{}.{}.{}", reversed.join("."), resource.version, resource.kind)
+}
+
+fn custom_schema(resource: &Resource) -> Value {
+    let mut schema = resource.schema.clone().unwrap_or_else(|| json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}));
+    let properties = &mut schema["properties"];
+    properties["apiVersion"] = json!({"type": "string", "description": "APIVersion defines the versioned schema of this representation of an object."});
+    properties["kind"] = json!({"type": "string", "description": "Kind is a string value representing the REST resource this object represents."});
+    let reference = format!("#/components/schemas/{OBJECT_META}");
+    properties["metadata"] = json!({"description": "Standard object's metadata.", "allOf": [{"$ref": reference}]});
+    schema["x-kubernetes-group-version-kind"] = json!([identity(resource)]);
+    schema
+}
+
+/// A reference may have no neighbours in OpenAPI 3.0; lists get what the table says of them.
+fn annotate(schema: &mut Value) {
+    if let Some(fields) = schema.as_object_mut()
+        && fields.len() > 1
+        && let Some(reference) = fields.shift_remove("$ref")
+    {
+        fields.insert("allOf".to_owned(), json!([{"$ref": reference}]));
+    }
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        for (name, property) in properties {
+            if property["type"] == "array" {
+                annotate_list(name, property);
+            }
+        }
+    }
+    match schema {
+        Value::Object(fields) => fields.values_mut().for_each(annotate),
+        Value::Array(items) => items.iter_mut().for_each(annotate),
+        _ => {}
+    }
+}
+
+fn annotate_list(name: &str, property: &mut Value) {
+    if let Some(key) = merge_key(name) {
+        let strategy = if retains_keys(name) { "merge,retainKeys" } else { "merge" };
+        property["x-kubernetes-patch-strategy"] = strategy.into();
+        if !key.is_empty() {
+            property["x-kubernetes-patch-merge-key"] = key.into();
+        }
+    }
+    let kind = match keys_of(name) {
+        ListKind::Atomic => "atomic",
+        ListKind::Set => "set",
+        ListKind::Map(keys) => {
+            property["x-kubernetes-list-map-keys"] = json!(keys);
+            "map"
+        }
+    };
+    property["x-kubernetes-list-type"] = kind.into();
+}
+
+fn rename_references(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match value {
+                    Value::String(text) if key == "$ref" => *text = text.replace("#/components/schemas/", "#/definitions/"),
+                    other => rename_references(other),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(rename_references),
+        _ => {}
+    }
+}
+
+/// The collection's path and the object's.
+fn add_paths(paths: &mut Map<String, Value>, resource: &Resource) {
+    let scope = if resource.namespaced { "/namespaces/{namespace}" } else { "" };
+    let collection = format!("{}{scope}/{}", base(resource), resource.plural);
+    let single = format!("{collection}/{{name}}");
+    let mut entries = [(collection, Map::new()), (single, Map::new())];
+    for verb in &resource.verbs {
+        let (at, method, action) = match verb.as_str() {
+            "list" => (0, "get", "list"),
+            "create" => (0, "post", "post"),
+            "deletecollection" => (0, "delete", "deletecollection"),
+            "get" => (1, "get", "get"),
+            "update" => (1, "put", "put"),
+            "patch" => (1, "patch", "patch"),
+            "delete" => (1, "delete", "delete"),
+            _ => continue,
+        };
+        entries[at].1.insert(method.to_owned(), operation(resource, action));
+    }
+    paths.extend(entries.into_iter().filter(|(_, methods)| !methods.is_empty()).map(|(path, methods)| (path, Value::Object(methods))));
+}
+
+fn operation(resource: &Resource, action: &str) -> Value {
+    let parameters: &[&str] = match action {
+        "post" | "put" => &["dryRun", "fieldManager", "fieldValidation"],
+        "patch" => &["dryRun", "fieldManager", "fieldValidation", "force"],
+        "delete" => &["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"],
+        "list" => &["continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "watch"],
+        _ => &[],
+    };
+    let parameters: Vec<Value> = parameters
+        .iter()
+        .map(|name| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}}))
+        .collect();
+    json!({
+        "parameters": parameters,
+        "responses": {"200": {"description": "OK"}},
+        "x-kubernetes-action": action,
+        "x-kubernetes-group-version-kind": identity(resource),
+    })
 }
