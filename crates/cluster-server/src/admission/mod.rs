@@ -35,7 +35,12 @@ pub struct Chain {
 impl Chain {
     /// A chain that reads namespaces, accounts and webhook configurations from `store`.
     pub fn new(store: Arc<Store>, kinds: Arc<Kinds>, authorizer: Arc<Authorizer>) -> Self {
-        Self { store, kinds, authorizer, webhooks: webhook::Client::default() }
+        Self {
+            store,
+            kinds,
+            authorizer,
+            webhooks: webhook::Client::default(),
+        }
     }
 
     /// The mutating half: refuses, or changes `request.object`. Called before validation.
@@ -66,10 +71,20 @@ impl Chain {
 
     fn check_escalation(&self, request: &Request) -> Result<(), ApiError> {
         let written = matches!(request.operation, Operation::Create | Operation::Update);
-        let Some(object) = request.object.as_ref().filter(|_| written && request.resource.group == authz::GROUP) else {
+        let Some(object) = request
+            .object
+            .as_ref()
+            .filter(|_| written && request.resource.group == authz::GROUP)
+        else {
             return Ok(());
         };
         let old = request.old_object.as_ref();
-        self.authorizer.check_escalation(&request.user, &request.resource.resource, &request.namespace, object, old)
+        self.authorizer.check_escalation(
+            &request.user,
+            &request.resource.resource,
+            &request.namespace,
+            object,
+            old,
+        )
     }
 }

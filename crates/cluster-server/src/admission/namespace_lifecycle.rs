@@ -9,19 +9,31 @@ use crate::store::Store;
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 pub(super) fn admit(store: &Store, request: &Request) -> Result<(), ApiError> {
-    if request.operation == Operation::Delete && request.is_namespace() && IMMORTAL.contains(&request.name.as_str()) {
+    if request.operation == Operation::Delete
+        && request.is_namespace()
+        && IMMORTAL.contains(&request.name.as_str())
+    {
         return Err(request.forbidden("this namespace may not be deleted"));
     }
-    let exempt = request.is_namespace() || request.namespace.is_empty() || request.operation != Operation::Create;
+    let exempt = request.is_namespace()
+        || request.namespace.is_empty()
+        || request.operation != Operation::Create;
     if exempt || request.resource.group == "authorization.k8s.io" {
         return Ok(());
     }
     let namespace = &request.namespace;
-    let found = store.get("namespaces", "", namespace).ok_or_else(|| ApiError::not_found("", "namespaces", namespace))?;
-    if found.value["metadata"].get("deletionTimestamp").is_none_or(serde_json::Value::is_null) {
+    let found = store
+        .get("namespaces", "", namespace)
+        .ok_or_else(|| ApiError::not_found("", "namespaces", namespace))?;
+    if found.value["metadata"]
+        .get("deletionTimestamp")
+        .is_none_or(serde_json::Value::is_null)
+    {
         return Ok(());
     }
-    let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+    let why = format!(
+        "unable to create new content in namespace {namespace} because it is being terminated"
+    );
     let mut error = request.forbidden(&why);
     if let Some(details) = &mut error.details {
         details["causes"] = json!([{

@@ -88,7 +88,12 @@ pub struct Request {
 impl Request {
     /// 403 about the object of this request (`admission.NewForbidden`).
     pub fn forbidden(&self, why: &str) -> ApiError {
-        ApiError::forbidden(&self.resource.group, &self.resource.resource, &self.object_name(), why)
+        ApiError::forbidden(
+            &self.resource.group,
+            &self.resource.resource,
+            &self.object_name(),
+            why,
+        )
     }
 
     /// The name, from the object where the path has none.
@@ -97,13 +102,22 @@ impl Request {
             return self.name.clone();
         }
         let metadata = self.object.as_ref().map(|object| &object["metadata"]);
-        let text = |key: &str| metadata.and_then(|m| m[key].as_str()).filter(|name| !name.is_empty());
-        text("name").or_else(|| text("generateName")).unwrap_or_default().to_owned()
+        let text = |key: &str| {
+            metadata
+                .and_then(|m| m[key].as_str())
+                .filter(|name| !name.is_empty())
+        };
+        text("name")
+            .or_else(|| text("generateName"))
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// Whether it is about this core resource and subresource.
     pub(super) fn is_core(&self, resource: &str, subresource: &str) -> bool {
-        self.resource.group.is_empty() && self.resource.resource == resource && self.subresource == subresource
+        self.resource.group.is_empty()
+            && self.resource.resource == resource
+            && self.subresource == subresource
     }
 
     /// Whether it is about the resource of namespaces.
@@ -113,7 +127,8 @@ impl Request {
 
     /// The `request` of an `admission.k8s.io/v1 AdmissionReview`, under a review uid of its own.
     pub(super) fn to_review(&self, uid: &str) -> Value {
-        let kind = json!({"group": self.kind.group, "version": self.kind.version, "kind": self.kind.kind});
+        let kind =
+            json!({"group": self.kind.group, "version": self.kind.version, "kind": self.kind.kind});
         let resource = json!({
             "group": self.resource.group, "version": self.resource.version, "resource": self.resource.resource,
         });

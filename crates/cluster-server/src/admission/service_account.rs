@@ -19,25 +19,40 @@ pub(super) fn admit(store: &Store, request: &mut Request) -> Result<(), ApiError
     if request.operation != Operation::Create || !request.is_core("pods", "") {
         return Ok(());
     }
-    let Some(mut pod) = request.object.take() else { return Ok(()) };
-    let outcome = if is_mirror(&pod) { Ok(()) } else { equip(store, request, &mut pod) };
+    let Some(mut pod) = request.object.take() else {
+        return Ok(());
+    };
+    let outcome = if is_mirror(&pod) {
+        Ok(())
+    } else {
+        equip(store, request, &mut pod)
+    };
     request.object = Some(pod);
     outcome
 }
 
 fn equip(store: &Store, request: &Request, pod: &mut Value) -> Result<(), ApiError> {
-    let named = pod["spec"]["serviceAccountName"].as_str().filter(|name| !name.is_empty());
+    let named = pod["spec"]["serviceAccountName"]
+        .as_str()
+        .filter(|name| !name.is_empty());
     let name = named.unwrap_or("default").to_owned();
     pod["spec"]["serviceAccountName"] = name.clone().into();
     // The deprecated alias is kept in step by Kubernetes' conversion.
     pod["spec"]["serviceAccount"] = name.clone().into();
     let account = account(store, request, &name)?;
-    let wanted = [&pod["spec"], &account].into_iter().find_map(|from| from["automountServiceAccountToken"].as_bool());
+    let wanted = [&pod["spec"], &account]
+        .into_iter()
+        .find_map(|from| from["automountServiceAccountToken"].as_bool());
     if wanted.unwrap_or(true) {
         mount_token(&mut pod["spec"]);
     }
-    let pulls = pod["spec"]["imagePullSecrets"].as_array().is_some_and(|list| !list.is_empty());
-    if let Some(secrets) = account["imagePullSecrets"].as_array().filter(|list| !pulls && !list.is_empty()) {
+    let pulls = pod["spec"]["imagePullSecrets"]
+        .as_array()
+        .is_some_and(|list| !list.is_empty());
+    if let Some(secrets) = account["imagePullSecrets"]
+        .as_array()
+        .filter(|list| !pulls && !list.is_empty())
+    {
         pod["spec"]["imagePullSecrets"] = secrets.clone().into();
     }
     Ok(())
@@ -45,7 +60,9 @@ fn equip(store: &Store, request: &Request, pod: &mut Value) -> Result<(), ApiErr
 
 fn mount_token(spec: &mut Value) {
     let known = spec["volumes"].as_array().into_iter().flatten();
-    let own = known.filter_map(|volume| volume["name"].as_str()).find(|name| name.starts_with("kube-api-access-"));
+    let own = known
+        .filter_map(|volume| volume["name"].as_str())
+        .find(|name| name.starts_with("kube-api-access-"));
     let (volume, new) = match own {
         Some(name) => (name.to_owned(), false),
         None => (format!("kube-api-access-{}", suffix()), true),
@@ -53,7 +70,12 @@ fn mount_token(spec: &mut Value) {
     let mount = json!({"name": volume, "readOnly": true, "mountPath": MOUNT_PATH});
     let mut mounted = false;
     for list in ["initContainers", "containers"] {
-        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+        for container in spec
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
             let there = container["volumeMounts"].as_array().into_iter().flatten();
             if there.into_iter().any(|one| one["mountPath"] == MOUNT_PATH) {
                 continue;
@@ -89,21 +111,36 @@ fn push(owner: &mut Value, key: &str, item: Value) {
 fn suffix() -> String {
     const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut random = rand::rng();
-    (0..5).filter_map(|_| LETTERS.choose(&mut random)).map(|&letter| char::from(letter)).collect()
+    (0..5)
+        .filter_map(|_| LETTERS.choose(&mut random))
+        .map(|&letter| char::from(letter))
+        .collect()
 }
 
 pub(super) fn validate(store: &Store, request: &Request) -> Result<(), ApiError> {
-    let Some(pod) = &request.object else { return Ok(()) };
-    let ephemeral = request.operation == Operation::Update && request.is_core("pods", "ephemeralcontainers");
+    let Some(pod) = &request.object else {
+        return Ok(());
+    };
+    let ephemeral =
+        request.operation == Operation::Update && request.is_core("pods", "ephemeralcontainers");
     let created = request.operation == Operation::Create && request.is_core("pods", "");
     if created && is_mirror(pod) {
-        let bound = pod["spec"]["serviceAccountName"].as_str().is_some_and(|name| !name.is_empty());
-        return if bound { Err(request.forbidden("a mirror pod may not reference service accounts")) } else { Ok(()) };
+        let bound = pod["spec"]["serviceAccountName"]
+            .as_str()
+            .is_some_and(|name| !name.is_empty());
+        return if bound {
+            Err(request.forbidden("a mirror pod may not reference service accounts"))
+        } else {
+            Ok(())
+        };
     }
     if !ephemeral && !created {
         return Ok(());
     }
-    let Some(name) = pod["spec"]["serviceAccountName"].as_str().filter(|name| !name.is_empty()) else {
+    let Some(name) = pod["spec"]["serviceAccountName"]
+        .as_str()
+        .filter(|name| !name.is_empty())
+    else {
         let pod_name = request.object_name();
         return Err(request.forbidden(&format!(
             "no service account specified for pod {}/{pod_name}",
@@ -118,7 +155,12 @@ pub(super) fn validate(store: &Store, request: &Request) -> Result<(), ApiError>
 }
 
 /// Only the account's own Secrets may be used. As in Kubernetes this is a plain error: 500 without a reason.
-fn check_secrets(pod: &Value, account: &Value, name: &str, ephemeral: bool) -> Result<(), ApiError> {
+fn check_secrets(
+    pod: &Value,
+    account: &Value,
+    name: &str,
+    ephemeral: bool,
+) -> Result<(), ApiError> {
     let own = |secret: &Value| {
         let listed = account["secrets"].as_array().into_iter().flatten();
         listed.into_iter().any(|one| one["name"] == *secret)
@@ -133,7 +175,10 @@ fn check_secrets(pod: &Value, account: &Value, name: &str, ephemeral: bool) -> R
     let lists: &[(&str, &str)] = if ephemeral {
         &[("ephemeralContainers", "ephemeral container")]
     } else {
-        &[("initContainers", "init container"), ("containers", "container")]
+        &[
+            ("initContainers", "init container"),
+            ("containers", "container"),
+        ]
     };
     for (list, what) in lists {
         for container in pod["spec"][*list].as_array().into_iter().flatten() {
@@ -142,7 +187,10 @@ fn check_secrets(pod: &Value, account: &Value, name: &str, ephemeral: bool) -> R
                 let secret = &env["valueFrom"]["secretKeyRef"]["name"];
                 if !secret.is_null() && !own(secret) {
                     let variable = env["name"].as_str().unwrap_or_default();
-                    return Err(refused(format!("{what} {id} with envVar {variable}"), secret));
+                    return Err(refused(
+                        format!("{what} {id} with envVar {variable}"),
+                        secret,
+                    ));
                 }
             }
             for from in container["envFrom"].as_array().into_iter().flatten() {
@@ -153,11 +201,18 @@ fn check_secrets(pod: &Value, account: &Value, name: &str, ephemeral: bool) -> R
             }
         }
     }
-    for volume in pod["spec"]["volumes"].as_array().into_iter().flatten().filter(|_| !ephemeral) {
+    for volume in pod["spec"]["volumes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|_| !ephemeral)
+    {
         let secret = &volume["secret"]["secretName"];
         if !secret.is_null() && !own(secret) {
             let id = secret.as_str().unwrap_or_default();
-            let text = format!("volume with secret.secretName=\"{id}\" is not allowed because service account {name} does not reference that secret");
+            let text = format!(
+                "volume with secret.secretName=\"{id}\" is not allowed because service account {name} does not reference that secret"
+            );
             return Err(ApiError::new(500, "", text));
         }
     }
@@ -166,11 +221,14 @@ fn check_secrets(pod: &Value, account: &Value, name: &str, ephemeral: bool) -> R
 
 fn account(store: &Store, request: &Request, name: &str) -> Result<Value, ApiError> {
     let namespace = &request.namespace;
-    store.get("serviceaccounts", namespace, name).map(|account| account.value.clone()).ok_or_else(|| {
-        request.forbidden(&format!(
+    store
+        .get("serviceaccounts", namespace, name)
+        .map(|account| account.value.clone())
+        .ok_or_else(|| {
+            request.forbidden(&format!(
             "error looking up service account {namespace}/{name}: serviceaccount {name:?} not found"
         ))
-    })
+        })
 }
 
 fn is_mirror(pod: &Value) -> bool {

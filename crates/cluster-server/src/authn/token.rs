@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
+    UnparsedPublicKey,
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -71,9 +72,16 @@ pub struct ServiceAccountTokens {
 impl ServiceAccountTokens {
     /// Signs with `pkcs8`; accounts and bound objects are looked up in `store`.
     pub fn new(pkcs8: &[u8], store: Arc<Store>, clock: Clock) -> Result<Self, TokenError> {
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map_err(|_| TokenError::Key)?;
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8)
+            .map_err(|_| TokenError::Key)?;
         let key_id = URL_SAFE_NO_PAD.encode(Sha256::digest(key.public_key().as_ref()));
-        Ok(Self { key, key_id, random: SystemRandom::new(), store, clock })
+        Ok(Self {
+            key,
+            key_id,
+            random: SystemRandom::new(),
+            store,
+            clock,
+        })
     }
 
     /// A token for the account, valid for `seconds`; the second value is its expiry (Unix seconds).
@@ -86,14 +94,19 @@ impl ServiceAccountTokens {
         bound: Option<&Bound>,
     ) -> Result<(String, i64), TokenError> {
         let now = self.clock.now().as_second();
-        let mut private = json!({"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}});
+        let mut private =
+            json!({"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}});
         if let Some(bound) = bound {
             private[&bound.kind] = json!({"name": bound.name, "uid": bound.uid});
             if let Some((node, node_uid)) = &bound.node {
                 private["node"] = json!({"name": node, "uid": node_uid});
             }
         }
-        let audiences = if audiences.is_empty() { vec![ISSUER.to_owned()] } else { audiences.to_vec() };
+        let audiences = if audiences.is_empty() {
+            vec![ISSUER.to_owned()]
+        } else {
+            audiences.to_vec()
+        };
         let expiry = now + seconds;
         let claims = json!({
             "aud": audiences, "exp": expiry, "iat": now, "iss": ISSUER, "jti": uuid::Uuid::new_v4().to_string(),
@@ -101,8 +114,14 @@ impl ServiceAccountTokens {
         });
         let header = json!({"alg": "ES256", "kid": self.key_id});
         let signed = format!("{}.{}", encoded(&header), encoded(&claims));
-        let signature = self.key.sign(&self.random, signed.as_bytes()).map_err(|_| TokenError::Key)?;
-        Ok((format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref())), expiry))
+        let signature = self
+            .key
+            .sign(&self.random, signed.as_bytes())
+            .map_err(|_| TokenError::Key)?;
+        Ok((
+            format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref())),
+            expiry,
+        ))
     }
 
     /// The user of a token that holds now, for one of `audiences` (none: the API server's own).
@@ -117,9 +136,17 @@ impl ServiceAccountTokens {
             return Err(TokenError::Expired);
         }
         let own = [ISSUER.to_owned()];
-        let accepted = if audiences.is_empty() { &own[..] } else { audiences };
+        let accepted = if audiences.is_empty() {
+            &own[..]
+        } else {
+            audiences
+        };
         let meant = claims["aud"].as_array().ok_or(TokenError::Malformed)?;
-        if !meant.iter().filter_map(Value::as_str).any(|one| accepted.iter().any(|audience| audience == one)) {
+        if !meant
+            .iter()
+            .filter_map(Value::as_str)
+            .any(|one| accepted.iter().any(|audience| audience == one))
+        {
             return Err(TokenError::Audience);
         }
         self.user(&claims)
@@ -132,9 +159,14 @@ impl ServiceAccountTokens {
         if decoded(header)?["alg"] != "ES256" {
             return Err(TokenError::Malformed);
         }
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Malformed)?;
-        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key().as_ref());
-        public.verify(signed.as_bytes(), &signature).map_err(|_| TokenError::Signature)?;
+        let signature = URL_SAFE_NO_PAD
+            .decode(signature)
+            .map_err(|_| TokenError::Malformed)?;
+        let public =
+            UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key().as_ref());
+        public
+            .verify(signed.as_bytes(), &signature)
+            .map_err(|_| TokenError::Signature)?;
         decoded(claims)
     }
 
@@ -148,32 +180,67 @@ impl ServiceAccountTokens {
         let mut add = |key: &str, value: String| {
             extra.insert(format!("authentication.kubernetes.io/{key}"), vec![value]);
         };
-        add("credential-id", format!("JTI={}", claims["jti"].as_str().unwrap_or_default()));
-        for (kind, resource, scope) in [("pod", "pods", namespace), ("secret", "secrets", namespace), ("node", "nodes", "")] {
-            let Some(reference) = private.get(kind) else { continue };
+        add(
+            "credential-id",
+            format!("JTI={}", claims["jti"].as_str().unwrap_or_default()),
+        );
+        for (kind, resource, scope) in [
+            ("pod", "pods", namespace),
+            ("secret", "secrets", namespace),
+            ("node", "nodes", ""),
+        ] {
+            let Some(reference) = private.get(kind) else {
+                continue;
+            };
             // The node of a bound Pod may go first; only a token bound to the node itself dies with it.
             let told_only = kind == "node" && private.get("pod").is_some();
-            let (bound, bound_uid) =
-                if told_only { named(reference)? } else { self.still_there(resource, scope, reference)? };
+            let (bound, bound_uid) = if told_only {
+                named(reference)?
+            } else {
+                self.still_there(resource, scope, reference)?
+            };
             if kind != "secret" {
                 add(&format!("{kind}-name"), bound);
                 add(&format!("{kind}-uid"), bound_uid);
             }
         }
-        let groups = ["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}"), "system:authenticated".to_owned()];
-        Ok(User { name: format!("system:serviceaccount:{namespace}:{name}"), uid, groups: groups.into(), extra })
+        let groups = [
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{namespace}"),
+            "system:authenticated".to_owned(),
+        ];
+        Ok(User {
+            name: format!("system:serviceaccount:{namespace}:{name}"),
+            uid,
+            groups: groups.into(),
+            extra,
+        })
     }
 
-    fn still_there(&self, resource: &str, namespace: &str, reference: &Value) -> Result<(String, String), TokenError> {
+    fn still_there(
+        &self,
+        resource: &str,
+        namespace: &str,
+        reference: &Value,
+    ) -> Result<(String, String), TokenError> {
         let (name, uid) = named(reference)?;
         let found = self.store.get(resource, namespace, &name);
         let same = found.is_some_and(|object| object.value["metadata"]["uid"] == uid.as_str());
-        if same { Ok((name, uid)) } else { Err(TokenError::Gone(format!("{resource} {name:?}"))) }
+        if same {
+            Ok((name, uid))
+        } else {
+            Err(TokenError::Gone(format!("{resource} {name:?}")))
+        }
     }
 }
 
 fn named(reference: &Value) -> Result<(String, String), TokenError> {
-    let text = |key: &str| reference[key].as_str().map(str::to_owned).ok_or(TokenError::Malformed);
+    let text = |key: &str| {
+        reference[key]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or(TokenError::Malformed)
+    };
     Ok((text("name")?, text("uid")?))
 }
 
@@ -182,6 +249,8 @@ fn encoded(value: &Value) -> String {
 }
 
 fn decoded(part: &str) -> Result<Value, TokenError> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| TokenError::Malformed)?;
     serde_json::from_slice(&bytes).map_err(|_| TokenError::Malformed)
 }

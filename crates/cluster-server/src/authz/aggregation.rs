@@ -16,7 +16,9 @@ pub(super) fn settle(roles: &mut [Value]) -> Vec<usize> {
     for _ in 0..roles.len() {
         let mut moved = false;
         for index in 0..roles.len() {
-            let Some(rules) = collected(roles, index) else { continue };
+            let Some(rules) = collected(roles, index) else {
+                continue;
+            };
             if roles[index]["rules"] != rules {
                 roles[index]["rules"] = rules;
                 moved = true;
@@ -45,7 +47,11 @@ fn collected(roles: &[Value], index: usize) -> Option<Value> {
             }
         }
     }
-    Some(if rules.is_empty() { Value::Null } else { rules.into() })
+    Some(if rules.is_empty() {
+        Value::Null
+    } else {
+        rules.into()
+    })
 }
 
 /// Brings the stored aggregated roles up to date once.
@@ -53,8 +59,20 @@ pub async fn aggregate_once(store: &Store) -> Result<(), StoreError> {
     let stored = store.list(CLUSTER_ROLES, None).0;
     let mut roles: Vec<Value> = stored.iter().map(|role| role.value.clone()).collect();
     for index in settle(&mut roles) {
-        let name = roles[index]["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        match store.update(CLUSTER_ROLES, "", &name, stored[index].revision, roles[index].clone()).await {
+        let name = roles[index]["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        match store
+            .update(
+                CLUSTER_ROLES,
+                "",
+                &name,
+                stored[index].revision,
+                roles[index].clone(),
+            )
+            .await
+        {
             // Somebody else wrote: their change wakes the loop again.
             Ok(_) | Err(StoreError::Conflict | StoreError::NotFound) => {}
             Err(error) => return Err(error),

@@ -15,17 +15,37 @@ const WRITE: &str = "create delete deletecollection patch update";
 
 /// A rule from lists separated by spaces; `-` in `groups` is the core group.
 pub(super) fn rule(verbs: &str, groups: &str, resources: &str) -> Rule {
-    let list = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let list = |text: &str| {
+        text.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let groups = match groups {
         "" => vec![String::new()],
-        groups => groups.split_whitespace().map(|group| group.trim_start_matches('-').to_owned()).collect(),
+        groups => groups
+            .split_whitespace()
+            .map(|group| group.trim_start_matches('-').to_owned())
+            .collect(),
     };
-    Rule { verbs: list(verbs), groups, resources: list(resources), ..Rule::default() }
+    Rule {
+        verbs: list(verbs),
+        groups,
+        resources: list(resources),
+        ..Rule::default()
+    }
 }
 
 fn paths(paths: &str) -> Rule {
-    let list = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    Rule { verbs: list("get"), paths: list(paths), ..Rule::default() }
+    let list = |text: &str| {
+        text.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    Rule {
+        verbs: list("get"),
+        paths: list(paths),
+        ..Rule::default()
+    }
 }
 
 fn role(name: &str, rules: &[Rule]) -> Value {
@@ -66,17 +86,31 @@ pub fn cluster_roles() -> Vec<Value> {
         role("cluster-admin", &[Rule::everything(), Rule::every_path()]),
         role(
             "system:discovery",
-            &[paths("/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/")],
+            &[paths(
+                "/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/",
+            )],
         ),
-        role("system:monitoring", &[paths("/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*")]),
+        role(
+            "system:monitoring",
+            &[paths(
+                "/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*",
+            )],
+        ),
         role(
             "system:basic-user",
             &[
-                rule("create", "authorization.k8s.io", "selfsubjectaccessreviews selfsubjectrulesreviews"),
+                rule(
+                    "create",
+                    "authorization.k8s.io",
+                    "selfsubjectaccessreviews selfsubjectrulesreviews",
+                ),
                 rule("create", "authentication.k8s.io", "selfsubjectreviews"),
             ],
         ),
-        role("system:public-info-viewer", &[paths("/healthz /livez /readyz /version /version/")]),
+        role(
+            "system:public-info-viewer",
+            &[paths("/healthz /livez /readyz /version /version/")],
+        ),
         aggregate("admin", "admin", None),
         aggregate("edit", "edit", Some("admin")),
         aggregate("view", "view", Some("edit")),
@@ -106,26 +140,43 @@ fn system_roles() -> Vec<Value> {
                 rule("*", "", "nodes/log nodes/metrics nodes/proxy nodes/stats"),
             ],
         ),
-        role("system:kube-aggregator", &[rule(READ, "", "endpoints services")]),
+        role(
+            "system:kube-aggregator",
+            &[rule(READ, "", "endpoints services")],
+        ),
         role(
             "system:service-account-issuer-discovery",
-            &[paths("/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/")],
+            &[paths(
+                "/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/",
+            )],
         ),
     ]
 }
 
 fn admin_rules() -> Vec<Rule> {
     vec![
-        rule("create", "authorization.k8s.io", "localsubjectaccessreviews"),
+        rule(
+            "create",
+            "authorization.k8s.io",
+            "localsubjectaccessreviews",
+        ),
         rule(&format!("{WRITE} {READ}"), GROUP, "rolebindings roles"),
     ]
 }
 
 fn edit_rules() -> Vec<Rule> {
     let mut rules = vec![
-        rule(READ, "", "pods/attach pods/exec pods/portforward pods/proxy secrets services/proxy"),
+        rule(
+            READ,
+            "",
+            "pods/attach pods/exec pods/portforward pods/proxy secrets services/proxy",
+        ),
         rule("impersonate", "", "serviceaccounts"),
-        rule(WRITE, "", "pods pods/attach pods/exec pods/portforward pods/proxy"),
+        rule(
+            WRITE,
+            "",
+            "pods pods/attach pods/exec pods/portforward pods/proxy",
+        ),
         rule("create", "", "pods/eviction"),
         rule(
             WRITE,
@@ -135,7 +186,11 @@ fn edit_rules() -> Vec<Rule> {
         rule("create", "", "serviceaccounts/token"),
     ];
     rules.extend(workload_rules(WRITE, false));
-    rules.push(rule(&format!("{WRITE} {READ}"), "coordination.k8s.io", "leases"));
+    rules.push(rule(
+        &format!("{WRITE} {READ}"),
+        "coordination.k8s.io",
+        "leases",
+    ));
     rules
 }
 
@@ -163,7 +218,11 @@ fn workload_rules(verbs: &str, status: bool) -> Vec<Rule> {
     let with_status = |base: &str, kinds: &str| {
         let mut all: Vec<String> = base.split_whitespace().map(str::to_owned).collect();
         if status {
-            all.extend(kinds.split_whitespace().map(|kind| format!("{kind}/status")));
+            all.extend(
+                kinds
+                    .split_whitespace()
+                    .map(|kind| format!("{kind}/status")),
+            );
         }
         all.sort();
         all.join(" ")
@@ -174,11 +233,31 @@ fn workload_rules(verbs: &str, status: bool) -> Vec<Rule> {
         "daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale"
     };
     vec![
-        rule(verbs, "apps", &with_status(apps, "daemonsets deployments replicasets statefulsets")),
-        rule(verbs, "autoscaling", &with_status("horizontalpodautoscalers", "horizontalpodautoscalers")),
-        rule(verbs, "batch", &with_status("cronjobs jobs", "cronjobs jobs")),
-        rule(verbs, "policy", &with_status("poddisruptionbudgets", "poddisruptionbudgets")),
-        rule(verbs, "networking.k8s.io", &with_status("ingresses networkpolicies", "ingresses")),
+        rule(
+            verbs,
+            "apps",
+            &with_status(apps, "daemonsets deployments replicasets statefulsets"),
+        ),
+        rule(
+            verbs,
+            "autoscaling",
+            &with_status("horizontalpodautoscalers", "horizontalpodautoscalers"),
+        ),
+        rule(
+            verbs,
+            "batch",
+            &with_status("cronjobs jobs", "cronjobs jobs"),
+        ),
+        rule(
+            verbs,
+            "policy",
+            &with_status("poddisruptionbudgets", "poddisruptionbudgets"),
+        ),
+        rule(
+            verbs,
+            "networking.k8s.io",
+            &with_status("ingresses networkpolicies", "ingresses"),
+        ),
     ]
 }
 
@@ -187,10 +266,18 @@ pub fn cluster_role_bindings() -> Vec<Value> {
     let (known, unknown) = ("system:authenticated", "system:unauthenticated");
     vec![
         binding("cluster-admin", "cluster-admin", &["system:masters"]),
-        binding("system:monitoring", "system:monitoring", &["system:monitoring"]),
+        binding(
+            "system:monitoring",
+            "system:monitoring",
+            &["system:monitoring"],
+        ),
         binding("system:discovery", "system:discovery", &[known]),
         binding("system:basic-user", "system:basic-user", &[known]),
-        binding("system:public-info-viewer", "system:public-info-viewer", &[known, unknown]),
+        binding(
+            "system:public-info-viewer",
+            "system:public-info-viewer",
+            &[known, unknown],
+        ),
         binding(
             "system:service-account-issuer-discovery",
             "system:service-account-issuer-discovery",
@@ -212,8 +299,10 @@ fn binding(name: &str, role: &str, groups: &[&str]) -> Value {
         },
         "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": role},
     });
-    let subjects: Vec<Value> =
-        groups.iter().map(|group| json!({"apiGroup": GROUP, "kind": "Group", "name": group})).collect();
+    let subjects: Vec<Value> = groups
+        .iter()
+        .map(|group| json!({"apiGroup": GROUP, "kind": "Group", "name": group}))
+        .collect();
     if !subjects.is_empty() {
         binding["subjects"] = subjects.into();
     }
@@ -227,14 +316,22 @@ pub async fn ensure(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     let mut roles = cluster_roles();
     super::aggregation::settle(&mut roles);
     let all = roles.into_iter().map(|role| (CLUSTER_ROLES, role));
-    let all = all.chain(cluster_role_bindings().into_iter().map(|binding| (CLUSTER_ROLE_BINDINGS, binding)));
+    let all = all.chain(
+        cluster_role_bindings()
+            .into_iter()
+            .map(|binding| (CLUSTER_ROLE_BINDINGS, binding)),
+    );
     let writes = all.filter_map(|(resource, mut object)| {
-        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let name = object["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         if store.get(resource, "", &name).is_some() {
             return None;
         }
         object["metadata"]["uid"] = uuid::Uuid::new_v4().to_string().into();
-        object["metadata"]["creationTimestamp"] = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
+        object["metadata"]["creationTimestamp"] =
+            now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
         Some(async move { store.create(resource, "", &name, object).await })
     });
     // All at once, so that they share a commit.

@@ -43,7 +43,11 @@ pub(super) fn check(
             }
             let reference = &object["roleRef"];
             let role = reference["name"].as_str().unwrap_or_default();
-            let plural = if reference["kind"] == "ClusterRole" { "clusterroles" } else { "roles" };
+            let plural = if reference["kind"] == "ClusterRole" {
+                "clusterroles"
+            } else {
+                "roles"
+            };
             if may(authorizer, user, "bind", plural, namespace, role) {
                 return Ok(());
             }
@@ -51,10 +55,18 @@ pub(super) fn check(
         }
         _ => return Ok(()),
     };
-    confirm(authorizer, user, namespace, &granted).map_err(|why| ApiError::forbidden(GROUP, resource, name, &why))
+    confirm(authorizer, user, namespace, &granted)
+        .map_err(|why| ApiError::forbidden(GROUP, resource, name, &why))
 }
 
-fn may(authorizer: &Authorizer, user: &User, verb: &str, resource: &str, namespace: &str, name: &str) -> bool {
+fn may(
+    authorizer: &Authorizer,
+    user: &User,
+    verb: &str,
+    resource: &str,
+    namespace: &str,
+    name: &str,
+) -> bool {
     let attributes = Attributes {
         verb: verb.to_owned(),
         group: GROUP.to_owned(),
@@ -82,17 +94,36 @@ fn confirm_aggregation(
     })
 }
 
-fn referenced(authorizer: &Authorizer, plural: &str, namespace: &str, name: &str) -> Result<Vec<Rule>, ApiError> {
-    let (key, scope) = if plural == "clusterroles" { (CLUSTER_ROLES, "") } else { (ROLES, namespace) };
-    let role = authorizer.store.get(key, scope, name).ok_or_else(|| ApiError::not_found(GROUP, plural, name))?;
+fn referenced(
+    authorizer: &Authorizer,
+    plural: &str,
+    namespace: &str,
+    name: &str,
+) -> Result<Vec<Rule>, ApiError> {
+    let (key, scope) = if plural == "clusterroles" {
+        (CLUSTER_ROLES, "")
+    } else {
+        (ROLES, namespace)
+    };
+    let role = authorizer
+        .store
+        .get(key, scope, name)
+        .ok_or_else(|| ApiError::not_found(GROUP, plural, name))?;
     Ok(rules::of(&role.value))
 }
 
 /// The error is the text of what `user` does not hold.
-fn confirm(authorizer: &Authorizer, user: &User, namespace: &str, granted: &[Rule]) -> Result<(), String> {
+fn confirm(
+    authorizer: &Authorizer,
+    user: &User,
+    namespace: &str,
+    granted: &[Rule],
+) -> Result<(), String> {
     let held = authorizer.rules(user, namespace);
     let wanted = granted.iter().flat_map(Rule::broken_down);
-    let missing: Vec<Rule> = wanted.filter(|rule| !held.iter().any(|own| own.covers(rule))).collect();
+    let missing: Vec<Rule> = wanted
+        .filter(|rule| !held.iter().any(|own| own.covers(rule)))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -21,7 +21,9 @@ pub fn impersonate(
     headers: &HeaderMap,
     attributes: &Attributes,
 ) -> Result<User, ApiError> {
-    let Some(wanted) = wanted(headers)? else { return Ok(user) };
+    let Some(wanted) = wanted(headers)? else {
+        return Ok(user);
+    };
     let mut first = None;
     for mode in Mode::of(&wanted) {
         match mode.check(authorizer, &user, &wanted, attributes) {
@@ -34,12 +36,23 @@ pub fn impersonate(
 
 /// The user as the headers describe it, nothing filled in.
 fn wanted(headers: &HeaderMap) -> Result<Option<User>, ApiError> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let groups = headers.get_all("impersonate-group").iter().filter_map(|value| value.to_str().ok());
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let groups = headers
+        .get_all("impersonate-group")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
         if let (Some(key), Ok(value)) = (name.as_str().strip_prefix(EXTRA_PREFIX), value.to_str()) {
-            let key = percent_encoding::percent_decode_str(key).decode_utf8_lossy().into_owned();
+            let key = percent_encoding::percent_decode_str(key)
+                .decode_utf8_lossy()
+                .into_owned();
             extra.entry(key).or_default().push(value.to_owned());
         }
     }
@@ -66,10 +79,17 @@ fn completed(mut user: User) -> User {
     if user.groups.is_empty()
         && let Some((namespace, _)) = service_account(&user.name)
     {
-        user.groups = vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")];
+        user.groups = vec![
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{namespace}"),
+        ];
     }
-    let standing =
-        if user.name == "system:anonymous" { "system:unauthenticated" } else { "system:authenticated" }.to_owned();
+    let standing = if user.name == "system:anonymous" {
+        "system:unauthenticated"
+    } else {
+        "system:authenticated"
+    }
+    .to_owned();
     if !user.groups.contains(&standing) {
         user.groups.push(standing);
     }
@@ -111,14 +131,27 @@ impl Mode {
         }
     }
 
-    fn check(self, authorizer: &Authorizer, user: &User, wanted: &User, request: &Attributes) -> Result<(), ApiError> {
+    fn check(
+        self,
+        authorizer: &Authorizer,
+        user: &User,
+        wanted: &User,
+        request: &Attributes,
+    ) -> Result<(), ApiError> {
         let require = |attributes: &Attributes| {
             let decision = authorizer.authorize(user, attributes);
-            if decision.allowed { Ok(()) } else { Err(forbidden(user, attributes, &decision.reason)) }
+            if decision.allowed {
+                Ok(())
+            } else {
+                Err(forbidden(user, attributes, &decision.reason))
+            }
         };
         if !matches!(self, Self::Legacy) {
             let verb = format!("impersonate-on:{}:{}", self.name(), request.verb);
-            require(&Attributes { verb, ..request.clone() })?;
+            require(&Attributes {
+                verb,
+                ..request.clone()
+            })?;
         }
         self.identities(wanted).iter().try_for_each(require)
     }
@@ -126,17 +159,23 @@ impl Mode {
     /// One question for every part of the wanted identity.
     fn identities(self, wanted: &User) -> Vec<Attributes> {
         let legacy = matches!(self, Self::Legacy);
-        let verb = if legacy { "impersonate".to_owned() } else { format!("impersonate:{}", self.name()) };
+        let verb = if legacy {
+            "impersonate".to_owned()
+        } else {
+            format!("impersonate:{}", self.name())
+        };
         let core = if legacy { "" } else { AUTHENTICATION };
-        let ask = |group: &str, resource: &str, subresource: &str, namespace: &str, name: &str| Attributes {
-            verb: verb.clone(),
-            group: group.to_owned(),
-            version: "v1".to_owned(),
-            resource: resource.to_owned(),
-            subresource: subresource.to_owned(),
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            ..Attributes::default()
+        let ask = |group: &str, resource: &str, subresource: &str, namespace: &str, name: &str| {
+            Attributes {
+                verb: verb.clone(),
+                group: group.to_owned(),
+                version: "v1".to_owned(),
+                resource: resource.to_owned(),
+                subresource: subresource.to_owned(),
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                ..Attributes::default()
+            }
         };
         let mut out = vec![match service_account(&wanted.name) {
             Some((namespace, name)) => ask(core, "serviceaccounts", "", namespace, name),
@@ -145,12 +184,21 @@ impl Mode {
                 _ => ask(core, "users", "", "", &wanted.name),
             },
         }];
-        out.extend(wanted.groups.iter().map(|group| ask(core, "groups", "", "", group)));
+        out.extend(
+            wanted
+                .groups
+                .iter()
+                .map(|group| ask(core, "groups", "", "", group)),
+        );
         if !wanted.uid.is_empty() {
             out.push(ask(AUTHENTICATION, "uids", "", "", &wanted.uid));
         }
         for (key, values) in &wanted.extra {
-            out.extend(values.iter().map(|value| ask(AUTHENTICATION, "userextras", key, "", value)));
+            out.extend(
+                values
+                    .iter()
+                    .map(|value| ask(AUTHENTICATION, "userextras", key, "", value)),
+            );
         }
         out
     }

@@ -60,12 +60,20 @@ impl Authorizer {
     /// Whether `user` may do what `attributes` say.
     pub fn authorize(&self, user: &User, attributes: &Attributes) -> Decision {
         if is_master(user) {
-            return Decision { allowed: true, reason: String::new() };
+            return Decision {
+                allowed: true,
+                reason: String::new(),
+            };
         }
         let (mut notes, mut node_note) = (Vec::new(), None);
         if let Some(node) = node::name_of(user) {
             match node::authorize(&self.store, node, attributes) {
-                Ok(()) => return Decision { allowed: true, reason: String::new() },
+                Ok(()) => {
+                    return Decision {
+                        allowed: true,
+                        reason: String::new(),
+                    };
+                }
                 Err(why) => node_note = why,
             }
         }
@@ -78,15 +86,25 @@ impl Authorizer {
             holds
         });
         match allowed {
-            Some(reason) => Decision { allowed: true, reason },
-            None => Decision { allowed: false, reason: denial(node_note, &notes) },
+            Some(reason) => Decision {
+                allowed: true,
+                reason,
+            },
+            None => Decision {
+                allowed: false,
+                reason: denial(node_note, &notes),
+            },
         }
     }
 
     /// `Ok` if allowed, else the 403 that Kubernetes answers.
     pub fn require(&self, user: &User, attributes: &Attributes) -> Result<(), ApiError> {
         let decision = self.authorize(user, attributes);
-        if decision.allowed { Ok(()) } else { Err(forbidden(user, attributes, &decision.reason)) }
+        if decision.allowed {
+            Ok(())
+        } else {
+            Err(forbidden(user, attributes, &decision.reason))
+        }
     }
 
     /// All rules that hold for `user` in `namespace` (cluster-wide ones included).
@@ -118,7 +136,13 @@ impl Authorizer {
     }
 
     /// Walks the grants of `user` until `stop` says so; roles that are not there are noted.
-    fn visit(&self, user: &User, namespace: &str, notes: &mut Vec<String>, mut stop: impl FnMut(&Grant) -> bool) {
+    fn visit(
+        &self,
+        user: &User,
+        namespace: &str,
+        notes: &mut Vec<String>,
+        mut stop: impl FnMut(&Grant) -> bool,
+    ) {
         let mut scopes = vec![(CLUSTER_ROLE_BINDINGS, "")];
         if !namespace.is_empty() {
             scopes.push((ROLE_BINDINGS, namespace));
@@ -126,7 +150,9 @@ impl Authorizer {
         for (resource, scope) in scopes {
             let within = (!scope.is_empty()).then_some(scope);
             for binding in self.store.list(resource, within).0 {
-                let Some(subject) = subject_of(user, &binding.value, scope) else { continue };
+                let Some(subject) = subject_of(user, &binding.value, scope) else {
+                    continue;
+                };
                 let reference = &binding.value["roleRef"];
                 match self.role_rules(reference, scope) {
                     Ok(rules) => {
@@ -145,11 +171,14 @@ impl Authorizer {
     fn role_rules(&self, reference: &Value, namespace: &str) -> Result<Vec<Rule>, String> {
         let name = reference["name"].as_str().unwrap_or_default();
         let (role, kind) = match reference["kind"].as_str() {
-            Some("Role") if !namespace.is_empty() => (self.store.get(ROLES, namespace, name), "role"),
+            Some("Role") if !namespace.is_empty() => {
+                (self.store.get(ROLES, namespace, name), "role")
+            }
             Some("ClusterRole") => (self.store.get(CLUSTER_ROLES, "", name), "clusterrole"),
             _ => (None, "role"),
         };
-        role.map(|role| rules::of(&role.value)).ok_or_else(|| format!("{kind}.{GROUP} {name:?} not found"))
+        role.map(|role| rules::of(&role.value))
+            .ok_or_else(|| format!("{kind}.{GROUP} {name:?} not found"))
     }
 }
 
@@ -160,27 +189,52 @@ pub fn forbidden(user: &User, attributes: &Attributes, reason: &str) -> ApiError
         why = format!("{why}: {reason}");
     }
     if attributes.is_resource() {
-        ApiError::forbidden(&attributes.group, &attributes.resource, &attributes.name, &why)
+        ApiError::forbidden(
+            &attributes.group,
+            &attributes.resource,
+            &attributes.name,
+            &why,
+        )
     } else {
-        ApiError { details: Some(serde_json::json!({})), ..ApiError::new(403, "Forbidden", format!("forbidden: {why}")) }
+        ApiError {
+            details: Some(serde_json::json!({})),
+            ..ApiError::new(403, "Forbidden", format!("forbidden: {why}"))
+        }
     }
 }
 
 fn describe_request(user: &User, attributes: &Attributes) -> String {
-    let Attributes { verb, group, resource, subresource, namespace, path, .. } = attributes;
+    let Attributes {
+        verb,
+        group,
+        resource,
+        subresource,
+        namespace,
+        path,
+        ..
+    } = attributes;
     let name = &user.name;
     if !attributes.is_resource() {
         return format!("User {name:?} cannot {verb} path {path:?}");
     }
-    let resource = if subresource.is_empty() { resource.clone() } else { format!("{resource}/{subresource}") };
-    let scope =
-        if namespace.is_empty() { "at the cluster scope".to_owned() } else { format!("in the namespace {namespace:?}") };
+    let resource = if subresource.is_empty() {
+        resource.clone()
+    } else {
+        format!("{resource}/{subresource}")
+    };
+    let scope = if namespace.is_empty() {
+        "at the cluster scope".to_owned()
+    } else {
+        format!("in the namespace {namespace:?}")
+    };
     format!("User {name:?} cannot {verb} resource {resource:?} in API group {group:?} {scope}")
 }
 
 /// Kubernetes escapes what a browser could take for markup.
 fn sanitized(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 fn is_master(user: &User) -> bool {
@@ -202,10 +256,18 @@ fn subject_of(user: &User, binding: &Value, scope: &str) -> Option<String> {
         let name = subject["name"].as_str()?;
         match subject["kind"].as_str()? {
             "User" => (user.name == name).then(|| format!("User {name:?}")),
-            "Group" => user.groups.iter().any(|group| group == name).then(|| format!("Group {name:?}")),
+            "Group" => user
+                .groups
+                .iter()
+                .any(|group| group == name)
+                .then(|| format!("Group {name:?}")),
             "ServiceAccount" => {
-                let namespace = subject["namespace"].as_str().filter(|n| !n.is_empty()).unwrap_or(scope);
-                let matches = !namespace.is_empty() && user.name == format!("system:serviceaccount:{namespace}:{name}");
+                let namespace = subject["namespace"]
+                    .as_str()
+                    .filter(|n| !n.is_empty())
+                    .unwrap_or(scope);
+                let matches = !namespace.is_empty()
+                    && user.name == format!("system:serviceaccount:{namespace}:{name}");
                 matches.then(|| format!("ServiceAccount {:?}", format!("{name}/{namespace}")))
             }
             _ => None,
@@ -220,6 +282,9 @@ fn describe(binding: &Value, scope: &str, reference: &Value, subject: &str) -> S
     if scope.is_empty() {
         format!("ClusterRoleBinding {name:?} of {kind} {role:?} to {subject}")
     } else {
-        format!("RoleBinding {:?} of {kind} {role:?} to {subject}", format!("{name}/{scope}"))
+        format!(
+            "RoleBinding {:?} of {kind} {role:?} to {subject}",
+            format!("{name}/{scope}")
+        )
     }
 }

@@ -23,7 +23,12 @@ pub struct Rule {
 
 /// The rules of a Role or ClusterRole.
 pub(super) fn of(role: &Value) -> Vec<Rule> {
-    role["rules"].as_array().into_iter().flatten().map(Rule::parse).collect()
+    role["rules"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(Rule::parse)
+        .collect()
 }
 
 fn has(list: &[String], wanted: &str) -> bool {
@@ -38,12 +43,21 @@ impl Rule {
     /// Every verb on every resource.
     pub(super) fn everything() -> Self {
         let star = || vec!["*".to_owned()];
-        Self { verbs: star(), groups: star(), resources: star(), ..Self::default() }
+        Self {
+            verbs: star(),
+            groups: star(),
+            resources: star(),
+            ..Self::default()
+        }
     }
 
     /// Every verb on every path that is no resource.
     pub(super) fn every_path() -> Self {
-        Self { verbs: vec!["*".to_owned()], paths: vec!["*".to_owned()], ..Self::default() }
+        Self {
+            verbs: vec!["*".to_owned()],
+            paths: vec!["*".to_owned()],
+            ..Self::default()
+        }
     }
 
     /// Reads a rule; what is not a list of strings counts as empty, which allows nothing.
@@ -85,24 +99,36 @@ impl Rule {
             return false;
         }
         if !request.is_resource() {
-            return self.paths.iter().any(|pattern| path_matches(pattern, &request.path));
+            return self
+                .paths
+                .iter()
+                .any(|pattern| path_matches(pattern, &request.path));
         }
         has_or_star(&self.groups, &request.group)
-            && self.resources.iter().any(|resource| resource_matches(resource, &request.resource, &request.subresource))
+            && self
+                .resources
+                .iter()
+                .any(|resource| resource_matches(resource, &request.resource, &request.subresource))
             && (self.names.is_empty() || has(&self.names, &request.name))
     }
 
     /// Whether everything that `other` (one verb, one resource, …) allows is allowed by this rule.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let verbs = has(&self.verbs, "*") || other.verbs.iter().all(|verb| has(&self.verbs, verb));
-        let groups = has(&self.groups, "*") || other.groups.iter().all(|group| has(&self.groups, group));
+        let groups =
+            has(&self.groups, "*") || other.groups.iter().all(|group| has(&self.groups, group));
         let resources = other.resources.iter().all(|resource| {
             let (name, sub) = resource.split_once('/').unwrap_or((resource, ""));
-            self.resources.iter().any(|own| resource_matches(own, name, sub))
+            self.resources
+                .iter()
+                .any(|own| resource_matches(own, name, sub))
         });
         let names = self.names.is_empty()
             || (!other.names.is_empty() && other.names.iter().all(|name| has(&self.names, name)));
-        let paths = other.paths.iter().all(|path| self.paths.iter().any(|own| path_covers(own, path)));
+        let paths = other
+            .paths
+            .iter()
+            .all(|path| self.paths.iter().any(|own| path_covers(own, path)));
         verbs && groups && resources && names && paths
     }
 
@@ -113,15 +139,27 @@ impl Rule {
         for verb in &self.verbs {
             for group in &self.groups {
                 for resource in &self.resources {
-                    let base = Self { verbs: one(verb), groups: one(group), resources: one(resource), ..Self::default() };
+                    let base = Self {
+                        verbs: one(verb),
+                        groups: one(group),
+                        resources: one(resource),
+                        ..Self::default()
+                    };
                     if self.names.is_empty() {
                         out.push(base);
                     } else {
-                        out.extend(self.names.iter().map(|name| Self { names: one(name), ..base.clone() }));
+                        out.extend(self.names.iter().map(|name| Self {
+                            names: one(name),
+                            ..base.clone()
+                        }));
                     }
                 }
             }
-            out.extend(self.paths.iter().map(|path| Self { verbs: one(verb), paths: one(path), ..Self::default() }));
+            out.extend(self.paths.iter().map(|path| Self {
+                verbs: one(verb),
+                paths: one(path),
+                ..Self::default()
+            }));
         }
         out
     }
@@ -156,18 +194,26 @@ fn resource_matches(pattern: &str, resource: &str, subresource: &str) -> bool {
     }
     match pattern.split_once('/') {
         None => subresource.is_empty() && pattern == resource,
-        Some((name, sub)) => sub == subresource && !sub.is_empty() && (name == "*" || name == resource),
+        Some((name, sub)) => {
+            sub == subresource && !sub.is_empty() && (name == "*" || name == resource)
+        }
     }
 }
 
 fn path_matches(pattern: &str, path: &str) -> bool {
     pattern == "*"
         || pattern == path
-        || pattern.strip_suffix('*').is_some_and(|_| path.starts_with(pattern.trim_end_matches('*')))
+        || pattern
+            .strip_suffix('*')
+            .is_some_and(|_| path.starts_with(pattern.trim_end_matches('*')))
 }
 
 fn path_covers(own: &str, other: &str) -> bool {
-    own == "*" || own == other || own.strip_suffix('*').is_some_and(|prefix| other.starts_with(prefix))
+    own == "*"
+        || own == other
+        || own
+            .strip_suffix('*')
+            .is_some_and(|prefix| other.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -175,11 +221,29 @@ mod tests {
     use super::*;
 
     fn rule(verbs: &str, groups: &str, resources: &str, names: &str) -> Rule {
-        let list = |text: &str| text.split(' ').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-        Rule { verbs: list(verbs), groups: vec![groups.to_owned()], resources: list(resources), names: list(names), ..Rule::default() }
+        let list = |text: &str| {
+            text.split(' ')
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect()
+        };
+        Rule {
+            verbs: list(verbs),
+            groups: vec![groups.to_owned()],
+            resources: list(resources),
+            names: list(names),
+            ..Rule::default()
+        }
     }
 
-    fn check(rule: &Rule, verb: &str, resource: &str, subresource: &str, name: &str, expected: bool) {
+    fn check(
+        rule: &Rule,
+        verb: &str,
+        resource: &str,
+        subresource: &str,
+        name: &str,
+        expected: bool,
+    ) {
         let request = Attributes {
             verb: verb.into(),
             resource: resource.into(),
@@ -193,15 +257,71 @@ mod tests {
     #[test]
     fn a_rule_allows_exactly_what_it_names() {
         check(&rule("get", "", "pods", ""), "get", "pods", "", "p", true);
-        check(&rule("get", "", "pods", ""), "get", "pods", "log", "p", false);
-        check(&rule("patch", "", "pods/ephemeralcontainers", ""), "patch", "pods", "ephemeralcontainers", "p", true);
-        check(&rule("patch", "", "pods/ephemeralcontainers", ""), "patch", "pods", "", "p", false);
-        check(&rule("patch", "", "*/ephemeralcontainers", ""), "patch", "pods", "ephemeralcontainers", "p", true);
+        check(
+            &rule("get", "", "pods", ""),
+            "get",
+            "pods",
+            "log",
+            "p",
+            false,
+        );
+        check(
+            &rule("patch", "", "pods/ephemeralcontainers", ""),
+            "patch",
+            "pods",
+            "ephemeralcontainers",
+            "p",
+            true,
+        );
+        check(
+            &rule("patch", "", "pods/ephemeralcontainers", ""),
+            "patch",
+            "pods",
+            "",
+            "p",
+            false,
+        );
+        check(
+            &rule("patch", "", "*/ephemeralcontainers", ""),
+            "patch",
+            "pods",
+            "ephemeralcontainers",
+            "p",
+            true,
+        );
         check(&rule("*", "*", "*", ""), "delete", "pods", "log", "p", true);
-        check(&rule("get", "", "pods", "p q"), "get", "pods", "", "q", true);
-        check(&rule("get", "", "pods", "p q"), "get", "pods", "", "r", false);
-        check(&rule("list", "", "pods", "p"), "list", "pods", "", "", false);
-        check(&rule("get", "apps", "pods", ""), "get", "pods", "", "p", false);
+        check(
+            &rule("get", "", "pods", "p q"),
+            "get",
+            "pods",
+            "",
+            "q",
+            true,
+        );
+        check(
+            &rule("get", "", "pods", "p q"),
+            "get",
+            "pods",
+            "",
+            "r",
+            false,
+        );
+        check(
+            &rule("list", "", "pods", "p"),
+            "list",
+            "pods",
+            "",
+            "",
+            false,
+        );
+        check(
+            &rule("get", "apps", "pods", ""),
+            "get",
+            "pods",
+            "",
+            "p",
+            false,
+        );
     }
 
     #[test]

@@ -33,7 +33,11 @@ impl Custom {
         };
         let has_rules = schema.to_string().contains("x-kubernetes-validations");
         let rules = has_rules.then(|| (compile_schema(&schema), root));
-        Arc::new(Self { schema, rules, has_status: version["subresources"]["status"].is_object() })
+        Arc::new(Self {
+            schema,
+            rules,
+            has_status: version["subresources"]["status"].is_object(),
+        })
     }
 
     /// Drops unknown fields and brings the metadata into its typed shape.
@@ -51,16 +55,29 @@ impl Custom {
     fn validate(&self, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
         let errors = schema::validate(new, &self.schema);
         // Rules are about values that have the right shape.
-        if errors.is_empty() { self.check_rules(new, old) } else { errors }
+        if errors.is_empty() {
+            self.check_rules(new, old)
+        } else {
+            errors
+        }
     }
 
     fn check_rules(&self, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let Some((compiled, root)) = &self.rules else { return Vec::new() };
-        let outcome = Validator::new().validate_compiled_with_context(compiled, new, old, Some(root));
-        let Err(failures) = outcome else { return Vec::new() };
+        let Some((compiled, root)) = &self.rules else {
+            return Vec::new();
+        };
+        let outcome =
+            Validator::new().validate_compiled_with_context(compiled, new, old, Some(root));
+        let Err(failures) = outcome else {
+            return Vec::new();
+        };
         let errors = failures.as_slice().iter().map(|failure| {
             let name = failure.field_path.trim_start_matches('.');
-            let path = if name.is_empty() { Path::new("<nil>") } else { Path::new(name) };
+            let path = if name.is_empty() {
+                Path::new("<nil>")
+            } else {
+                Path::new(name)
+            };
             let fault = match failure.reason.as_deref() {
                 Some("FieldValueForbidden") => Fault::Forbidden,
                 Some("FieldValueRequired") => Fault::Required,
@@ -76,8 +93,16 @@ impl Custom {
     fn type_at(&self, path: &str) -> &str {
         let mut schema = &self.schema;
         for part in path.split(['.', '[']).filter(|part| !part.is_empty()) {
-            let next = if part.ends_with(']') { &schema["items"] } else { &schema["properties"][part] };
-            schema = if next.is_null() { &schema["additionalProperties"] } else { next };
+            let next = if part.ends_with(']') {
+                &schema["items"]
+            } else {
+                &schema["properties"][part]
+            };
+            schema = if next.is_null() {
+                &schema["additionalProperties"]
+            } else {
+                next
+            };
         }
         schema["type"].as_str().unwrap_or("object")
     }
@@ -117,7 +142,9 @@ impl Strategy for Custom {
             set_status(new, old.get("status").cloned());
         }
         let generation = old["metadata"]["generation"].as_i64().unwrap_or(1);
-        let bump = i64::from(without_metadata(new, self.has_status) != without_metadata(old, self.has_status));
+        let bump = i64::from(
+            without_metadata(new, self.has_status) != without_metadata(old, self.has_status),
+        );
         new["metadata"]["generation"] = (generation + bump).into();
     }
 
@@ -138,7 +165,11 @@ fn set_status(object: &mut Value, status: Option<Value>) {
 fn without_metadata(object: &Value, without_status: bool) -> Value {
     let mut rest = object.clone();
     if let Some(fields) = rest.as_object_mut() {
-        fields.retain(|key, _| !matches!(key.as_str(), "metadata" | "apiVersion") && !(without_status && key == "status"));
+        fields.retain(|key, _| match key.as_str() {
+            "metadata" | "apiVersion" => false,
+            "status" => !without_status,
+            _ => true,
+        });
     }
     rest
 }
@@ -165,21 +196,39 @@ mod tests {
 
     #[test]
     fn a_transition_rule_holds_on_updates_only() {
-        let (old, new) = (json!({"spec": {"reason": "a"}}), json!({"spec": {"reason": "b"}}));
+        let (old, new) = (
+            json!({"spec": {"reason": "a"}}),
+            json!({"spec": {"reason": "b"}}),
+        );
         assert_eq!(custom().validate_create(&new), Vec::new());
         assert_eq!(custom().validate_update("", &old, &old), Vec::new());
-        let errors: Vec<String> = custom().validate_update("", &new, &old).iter().map(ToString::to_string).collect();
-        assert_eq!(errors, ["spec: Invalid value: \"object\": spec is immutable"]);
+        let errors: Vec<String> = custom()
+            .validate_update("", &new, &old)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            errors,
+            ["spec: Invalid value: \"object\": spec is immutable"]
+        );
     }
 
     #[test]
     fn status_and_spec_are_written_apart() {
         let old = json!({"metadata": {"name": "n", "generation": 1}, "spec": {"count": 1}, "status": {"phase": "a"}});
-        let mut new = json!({"metadata": {"name": "n"}, "spec": {"count": 2}, "status": {"phase": "b"}});
+        let mut new =
+            json!({"metadata": {"name": "n"}, "spec": {"count": 2}, "status": {"phase": "b"}});
         custom().prepare_update("", &mut new, &old);
-        assert_eq!(new, json!({"metadata": {"name": "n", "generation": 2}, "spec": {"count": 2}, "status": {"phase": "a"}}));
-        let mut new = json!({"metadata": {"name": "n"}, "spec": {"count": 9}, "status": {"phase": "b"}});
+        assert_eq!(
+            new,
+            json!({"metadata": {"name": "n", "generation": 2}, "spec": {"count": 2}, "status": {"phase": "a"}})
+        );
+        let mut new =
+            json!({"metadata": {"name": "n"}, "spec": {"count": 9}, "status": {"phase": "b"}});
         custom().prepare_update("status", &mut new, &old);
-        assert_eq!(new, json!({"metadata": {"name": "n", "generation": 1}, "spec": {"count": 1}, "status": {"phase": "b"}}));
+        assert_eq!(
+            new,
+            json!({"metadata": {"name": "n", "generation": 1}, "spec": {"count": 1}, "status": {"phase": "b"}})
+        );
     }
 }

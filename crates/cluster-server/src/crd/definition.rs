@@ -14,7 +14,10 @@ pub struct Definition;
 pub static DEFINITION: Definition = Definition;
 
 fn versions(definition: &Value) -> impl Iterator<Item = &Value> {
-    definition["spec"]["versions"].as_array().into_iter().flatten()
+    definition["spec"]["versions"]
+        .as_array()
+        .into_iter()
+        .flatten()
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -25,7 +28,10 @@ impl Strategy for Definition {
     fn default(&self, object: &mut Value) {
         let spec = &mut object["spec"];
         let kind = text(&spec["names"], "kind").to_owned();
-        for (key, value) in [("singular", kind.to_lowercase()), ("listKind", format!("{kind}List"))] {
+        for (key, value) in [
+            ("singular", kind.to_lowercase()),
+            ("listKind", format!("{kind}List")),
+        ] {
             if text(&spec["names"], key).is_empty() && !kind.is_empty() {
                 spec["names"][key] = value.into();
             }
@@ -36,7 +42,10 @@ impl Strategy for Definition {
     }
 
     fn prepare_create(&self, object: &mut Value) {
-        let stored: Vec<&Value> = versions(object).filter(|one| one["storage"] == true).map(|one| &one["name"]).collect();
+        let stored: Vec<&Value> = versions(object)
+            .filter(|one| one["storage"] == true)
+            .map(|one| &one["name"])
+            .collect();
         let status = json!({
             "acceptedNames": {"kind": "", "plural": ""}, "conditions": null, "storedVersions": stored,
         });
@@ -64,7 +73,10 @@ impl Strategy for Definition {
         }
         new["status"] = old["status"].clone();
         for version in versions(&new.clone()).filter(|one| one["storage"] == true) {
-            if let Some(stored) = new["status"]["storedVersions"].as_array_mut().filter(|list| !list.contains(&version["name"])) {
+            if let Some(stored) = new["status"]["storedVersions"]
+                .as_array_mut()
+                .filter(|list| !list.contains(&version["name"]))
+            {
                 stored.push(version["name"].clone());
             }
         }
@@ -81,13 +93,21 @@ impl Strategy for Definition {
         let path = Path::new("spec");
         for key in ["group", "scope"] {
             if new["spec"][key] != old["spec"][key] {
-                errors.push(FieldError::invalid(&path.child(key), new["spec"][key].clone(), "field is immutable"));
+                errors.push(FieldError::invalid(
+                    &path.child(key),
+                    new["spec"][key].clone(),
+                    "field is immutable",
+                ));
             }
         }
         for key in ["plural", "kind"] {
             if new["spec"]["names"][key] != old["spec"]["names"][key] {
                 let value = new["spec"]["names"][key].clone();
-                errors.push(FieldError::invalid(&path.child("names").child(key), value, "field is immutable"));
+                errors.push(FieldError::invalid(
+                    &path.child("names").child(key),
+                    value,
+                    "field is immutable",
+                ));
             }
         }
         errors
@@ -99,12 +119,20 @@ fn validate_names(object: &Value) -> Vec<FieldError> {
     let (group, plural) = (text(spec, "group"), text(&spec["names"], "plural"));
     let name = text(&object["metadata"], "name");
     if name != format!("{plural}.{group}") {
-        errors.push(FieldError::invalid(&Path::new("metadata.name"), name, "must be spec.names.plural+\".\"+spec.group"));
+        errors.push(FieldError::invalid(
+            &Path::new("metadata.name"),
+            name,
+            "must be spec.names.plural+\".\"+spec.group",
+        ));
     }
     if group.is_empty() {
         errors.push(FieldError::required(&path.child("group"), ""));
     } else if !group.contains('.') {
-        errors.push(FieldError::invalid(&path.child("group"), group, "should be a domain with at least one dot"));
+        errors.push(FieldError::invalid(
+            &path.child("group"),
+            group,
+            "should be a domain with at least one dot",
+        ));
     }
     if !matches!(text(spec, "scope"), "Namespaced" | "Cluster") {
         let field = path.child("scope");
@@ -124,7 +152,11 @@ fn validate_names(object: &Value) -> Vec<FieldError> {
             &path.child("conversion.strategy"),
             "conversion webhooks are not served here; versions may differ in apiVersion only",
         )),
-        other => errors.push(FieldError::not_supported(&path.child("conversion.strategy"), other, &["None", "Webhook"])),
+        other => errors.push(FieldError::not_supported(
+            &path.child("conversion.strategy"),
+            other,
+            &["None", "Webhook"],
+        )),
     }
     errors
 }
@@ -132,14 +164,29 @@ fn validate_names(object: &Value) -> Vec<FieldError> {
 fn validate_versions(object: &Value) -> Vec<FieldError> {
     let (mut errors, path) = (Vec::new(), Path::new("spec.versions"));
     let all: Vec<&Value> = versions(object).collect();
-    if all.iter().filter(|version| version["storage"] == true).count() != 1 {
+    if all
+        .iter()
+        .filter(|version| version["storage"] == true)
+        .count()
+        != 1
+    {
         let names: Vec<&Value> = all.iter().map(|version| &version["name"]).collect();
-        errors.push(FieldError::invalid(&path, json!(names), "must have exactly one version marked as storage version"));
+        errors.push(FieldError::invalid(
+            &path,
+            json!(names),
+            "must have exactly one version marked as storage version",
+        ));
     }
     for (index, version) in all.iter().enumerate() {
         let at = path.index(index);
-        if all[..index].iter().any(|other| other["name"] == version["name"]) {
-            errors.push(FieldError::duplicate(&at.child("name"), version["name"].clone()));
+        if all[..index]
+            .iter()
+            .any(|other| other["name"] == version["name"])
+        {
+            errors.push(FieldError::duplicate(
+                &at.child("name"),
+                version["name"].clone(),
+            ));
         }
         let schema = &version["schema"]["openAPIV3Schema"];
         let at = at.child("schema.openAPIV3Schema");
@@ -149,12 +196,23 @@ fn validate_versions(object: &Value) -> Vec<FieldError> {
         }
         match text(schema, "type") {
             "object" => {}
-            "" => errors.push(FieldError::required(&at.child("type"), "must not be empty at the root")),
-            other => errors.push(FieldError::invalid(&at.child("type"), other, "must be object at the root")),
+            "" => errors.push(FieldError::required(
+                &at.child("type"),
+                "must not be empty at the root",
+            )),
+            other => errors.push(FieldError::invalid(
+                &at.child("type"),
+                other,
+                "must be object at the root",
+            )),
         }
         validate_structure(schema, &at, &mut errors);
         for failure in compile_schema(schema).compilation_errors() {
-            errors.push(FieldError::invalid(&at.child("x-kubernetes-validations"), failure.to_string(), "rule cannot be compiled"));
+            errors.push(FieldError::invalid(
+                &at.child("x-kubernetes-validations"),
+                failure.to_string(),
+                "rule cannot be compiled",
+            ));
         }
         validate_subresources(version, &path.index(index), &mut errors);
     }
@@ -166,34 +224,71 @@ fn validate_structure(schema: &Value, path: &Path, errors: &mut Vec<FieldError>)
     if let Some(pattern) = schema["pattern"].as_str()
         && regex::Regex::new(pattern).is_err()
     {
-        errors.push(FieldError::invalid(&path.child("pattern"), pattern, "must be a valid regular expression"));
+        errors.push(FieldError::invalid(
+            &path.child("pattern"),
+            pattern,
+            "must be a valid regular expression",
+        ));
     }
     if schema["properties"].is_object() && schema["additionalProperties"].is_object() {
-        errors.push(FieldError::forbidden(&path.child("additionalProperties"), "additionalProperties and properties are mutual exclusive"));
+        errors.push(FieldError::forbidden(
+            &path.child("additionalProperties"),
+            "additionalProperties and properties are mutual exclusive",
+        ));
     }
     if schema["additionalProperties"] == false {
-        errors.push(FieldError::forbidden(&path.child("additionalProperties"), "additionalProperties cannot be set to false"));
+        errors.push(FieldError::forbidden(
+            &path.child("additionalProperties"),
+            "additionalProperties cannot be set to false",
+        ));
     }
     let untyped = text(schema, "type").is_empty();
-    let free = ["x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields"].iter().any(|key| schema[*key] == true);
+    let free = [
+        "x-kubernetes-int-or-string",
+        "x-kubernetes-preserve-unknown-fields",
+    ]
+    .iter()
+    .any(|key| schema[*key] == true);
     for (name, below) in schema["properties"].as_object().into_iter().flatten() {
         let at = path.child("properties").key(name);
-        let named = ["x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields"].iter().any(|key| below[*key] == true);
+        let named = [
+            "x-kubernetes-int-or-string",
+            "x-kubernetes-preserve-unknown-fields",
+        ]
+        .iter()
+        .any(|key| below[*key] == true);
         if text(below, "type").is_empty() && !named {
-            errors.push(FieldError::required(&at.child("type"), "must not be empty for specified object fields"));
+            errors.push(FieldError::required(
+                &at.child("type"),
+                "must not be empty for specified object fields",
+            ));
         }
         validate_structure(below, &at, errors);
     }
     if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
-        let named = ["x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields"].iter().any(|key| items[*key] == true);
+        let named = [
+            "x-kubernetes-int-or-string",
+            "x-kubernetes-preserve-unknown-fields",
+        ]
+        .iter()
+        .any(|key| items[*key] == true);
         if text(items, "type").is_empty() && !named {
-            errors.push(FieldError::required(&path.child("items.type"), "must not be empty for specified array items"));
+            errors.push(FieldError::required(
+                &path.child("items.type"),
+                "must not be empty for specified array items",
+            ));
         }
         validate_structure(items, &path.child("items"), errors);
     } else if text(schema, "type") == "array" {
-        errors.push(FieldError::required(&path.child("items"), "must be specified"));
+        errors.push(FieldError::required(
+            &path.child("items"),
+            "must be specified",
+        ));
     }
-    if let Some(additional) = schema.get("additionalProperties").filter(|one| one.is_object() && !(untyped && free)) {
+    if let Some(additional) = schema
+        .get("additionalProperties")
+        .filter(|one| one.is_object() && !(untyped && free))
+    {
         validate_structure(additional, &path.child("additionalProperties"), errors);
     }
 }
@@ -201,6 +296,9 @@ fn validate_structure(schema: &Value, path: &Path, errors: &mut Vec<FieldError>)
 fn validate_subresources(version: &Value, path: &Path, errors: &mut Vec<FieldError>) {
     if version["subresources"]["scale"].is_object() {
         let why = "the scale subresource is not served here; leave it out";
-        errors.push(FieldError::forbidden(&path.child("subresources.scale"), why));
+        errors.push(FieldError::forbidden(
+            &path.child("subresources.scale"),
+            why,
+        ));
     }
 }

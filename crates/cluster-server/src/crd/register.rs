@@ -13,7 +13,16 @@ use crate::store::{EventType, Object, Store, StoreError};
 
 /// Keeps a definition until its objects are gone.
 pub(super) const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
-const VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+const VERBS: [&str; 8] = [
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "create",
+    "update",
+    "watch",
+];
 
 /// Serves everything that is defined in `store`. Called once before the first request.
 pub fn register_stored(store: &Store, kinds: &Kinds) {
@@ -32,7 +41,9 @@ pub async fn run(api: Arc<Api>) -> Result<(), StoreError> {
         let mut watch = api.store.watch(DEFINITIONS, from)?;
         loop {
             match watch.next().await {
-                Ok(change) if change.kind == EventType::Deleted => withdraw(&api.kinds, &change.object.value),
+                Ok(change) if change.kind == EventType::Deleted => {
+                    withdraw(&api.kinds, &change.object.value)
+                }
                 Ok(change) => settle(&api, &change.object).await,
                 Err(StoreError::Expired { .. }) => break,
                 Err(error) => return Err(error),
@@ -42,7 +53,10 @@ pub async fn run(api: Arc<Api>) -> Result<(), StoreError> {
 }
 
 fn versions(definition: &Value) -> impl Iterator<Item = &Value> {
-    definition["spec"]["versions"].as_array().into_iter().flatten()
+    definition["spec"]["versions"]
+        .as_array()
+        .into_iter()
+        .flatten()
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -50,7 +64,13 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 }
 
 fn strings(value: &Value) -> Vec<String> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Registers the served versions and withdraws the others.
@@ -60,7 +80,11 @@ fn serve(kinds: &Kinds, definition: &Value) {
         if version["served"] == true {
             kinds.register(resource(definition, version));
         } else {
-            kinds.unregister(text(spec, "group"), text(version, "name"), text(&spec["names"], "plural"));
+            kinds.unregister(
+                text(spec, "group"),
+                text(version, "name"),
+                text(&spec["names"], "plural"),
+            );
         }
     }
 }
@@ -68,7 +92,11 @@ fn serve(kinds: &Kinds, definition: &Value) {
 fn withdraw(kinds: &Kinds, definition: &Value) {
     let spec = &definition["spec"];
     for version in versions(definition) {
-        kinds.unregister(text(spec, "group"), text(version, "name"), text(&spec["names"], "plural"));
+        kinds.unregister(
+            text(spec, "group"),
+            text(version, "name"),
+            text(&spec["names"], "plural"),
+        );
     }
 }
 
@@ -76,7 +104,9 @@ fn resource(definition: &Value, version: &Value) -> Resource {
     let (spec, names) = (&definition["spec"], &definition["spec"]["names"]);
     let custom = Custom::new(definition, version);
     let decoder = Arc::clone(&custom);
-    let status = version["subresources"]["status"].is_object().then(|| "status".to_owned());
+    let status = version["subresources"]["status"]
+        .is_object()
+        .then(|| "status".to_owned());
     Resource {
         group: text(spec, "group").to_owned(),
         version: text(version, "name").to_owned(),
@@ -98,7 +128,10 @@ fn resource(definition: &Value, version: &Value) -> Resource {
 }
 
 fn columns(version: &Value) -> Vec<Column> {
-    let given = version["additionalPrinterColumns"].as_array().into_iter().flatten();
+    let given = version["additionalPrinterColumns"]
+        .as_array()
+        .into_iter()
+        .flatten();
     let mut columns: Vec<Column> = given
         .map(|column| Column {
             name: text(column, "name").to_owned(),
@@ -132,7 +165,9 @@ async fn settle(api: &Api, definition: &Object) {
     match outcome {
         // Somebody else wrote meanwhile: their change comes along the watch.
         Ok(()) | Err(StoreError::Conflict | StoreError::NotFound) => {}
-        Err(error) => tracing::warn!(name = text(&value["metadata"], "name"), %error, "definition not settled"),
+        Err(error) => {
+            tracing::warn!(name = text(&value["metadata"], "name"), %error, "definition not settled")
+        }
     }
 }
 
@@ -148,21 +183,36 @@ async fn establish(api: &Api, definition: &Object) -> Result<(), StoreError> {
 
 async fn write(api: &Api, definition: &Object, value: Value) -> Result<(), StoreError> {
     let name = text(&value["metadata"], "name").to_owned();
-    api.store.update(DEFINITIONS, "", &name, definition.revision, value).await.map(drop)
+    api.store
+        .update(DEFINITIONS, "", &name, definition.revision, value)
+        .await
+        .map(drop)
 }
 
 /// The status of a definition that is served; times of conditions that hold already are kept.
 fn status(definition: &Value, clock: &Clock) -> Value {
-    let known = definition["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let known = definition["status"]["conditions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     let condition = |kind: &str, reason: &str, message: &str| {
-        let kept = known.iter().find(|one| one["type"] == kind && one["status"] == "True");
+        let kept = known
+            .iter()
+            .find(|one| one["type"] == kind && one["status"] == "True");
         kept.cloned().unwrap_or_else(|| {
             json!({"type": kind, "status": "True", "lastTransitionTime": clock.now_text(), "reason": reason, "message": message})
         })
     };
-    let stored: Vec<&Value> = versions(definition).filter(|one| one["storage"] == true).map(|one| &one["name"]).collect();
+    let stored: Vec<&Value> = versions(definition)
+        .filter(|one| one["storage"] == true)
+        .map(|one| &one["name"])
+        .collect();
     let recorded = &definition["status"]["storedVersions"];
-    let stored = if recorded.as_array().is_some_and(|list| !list.is_empty()) { recorded.clone() } else { json!(stored) };
+    let stored = if recorded.as_array().is_some_and(|list| !list.is_empty()) {
+        recorded.clone()
+    } else {
+        json!(stored)
+    };
     json!({
         "conditions": [
             condition("NamesAccepted", "NoConflicts", "no conflicts found"),
@@ -183,18 +233,36 @@ async fn clean_up(api: &Api, definition: &Object) -> Result<(), StoreError> {
     if let Some(resource) = api.kinds.by_key(&key) {
         let target = Target::collection(&resource, "");
         let ctx = Context::system("system:apiserver");
-        if let Err(error) = api.delete_collection(&ctx, &target, &ListOptions::default(), &DeleteOptions::default()).await {
+        if let Err(error) = api
+            .delete_collection(
+                &ctx,
+                &target,
+                &ListOptions::default(),
+                &DeleteOptions::default(),
+            )
+            .await
+        {
             tracing::warn!(%key, %error, "objects of a definition that is being deleted");
         }
         await_empty(api, &key).await?;
     }
     let mut value = value.clone();
-    if let Some(finalizers) = value["metadata"].get_mut("finalizers").and_then(Value::as_array_mut) {
+    if let Some(finalizers) = value["metadata"]
+        .get_mut("finalizers")
+        .and_then(Value::as_array_mut)
+    {
         finalizers.retain(|one| one != FINALIZER);
     }
     let name = text(&value["metadata"], "name").to_owned();
-    if value["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty) {
-        return api.store.delete(DEFINITIONS, "", &name, Some(definition.revision)).await.map(drop);
+    if value["metadata"]["finalizers"]
+        .as_array()
+        .is_none_or(Vec::is_empty)
+    {
+        return api
+            .store
+            .delete(DEFINITIONS, "", &name, Some(definition.revision))
+            .await
+            .map(drop);
     }
     write(api, definition, value).await
 }

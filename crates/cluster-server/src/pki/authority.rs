@@ -5,7 +5,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -41,12 +42,22 @@ impl Authority {
     /// Reads the authority, or makes one whose certificate and key land in these two files.
     pub(super) fn open(certificate: &Path, key: &Path, now: Timestamp) -> Result<Self, PkiError> {
         let pair = files::pair(certificate, key, || make_authority(now))?;
-        let failed = |source| PkiError::Certificate { what: "the cluster's authority".into(), source };
-        let der = CertificateDer::from_pem_slice(pair.certificate.as_bytes())
-            .map_err(|_| PkiError::Pem { path: certificate.to_owned() })?;
+        let failed = |source| PkiError::Certificate {
+            what: "the cluster's authority".into(),
+            source,
+        };
+        let der = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).map_err(|_| {
+            PkiError::Pem {
+                path: certificate.to_owned(),
+            }
+        })?;
         let key = KeyPair::from_pem(&pair.key).map_err(failed)?;
         let issuer = Issuer::from_ca_cert_der(&der, key).map_err(failed)?;
-        Ok(Self { pem: pair.certificate, der, issuer })
+        Ok(Self {
+            pem: pair.certificate,
+            der,
+            issuer,
+        })
     }
 
     /// The authority's certificate as PEM.
@@ -60,10 +71,17 @@ impl Authority {
     }
 
     /// A client certificate of `user` in `groups` (common name and organizations, as Kubernetes reads them).
-    pub(super) fn client(&self, user: &str, groups: &[&str], now: Timestamp) -> Result<KeyPairPem, PkiError> {
+    pub(super) fn client(
+        &self,
+        user: &str,
+        groups: &[&str],
+        now: Timestamp,
+    ) -> Result<KeyPairPem, PkiError> {
         let mut params = leaf(user, &[], now)?;
         for group in groups {
-            params.distinguished_name.push(DnType::OrganizationName, *group);
+            params
+                .distinguished_name
+                .push(DnType::OrganizationName, *group);
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(user, &params)
@@ -82,35 +100,63 @@ impl Authority {
     }
 
     fn sign(&self, what: &str, params: &CertificateParams) -> Result<KeyPairPem, PkiError> {
-        let failed = |source| PkiError::Certificate { what: what.to_owned(), source };
+        let failed = |source| PkiError::Certificate {
+            what: what.to_owned(),
+            source,
+        };
         let key = KeyPair::generate().map_err(failed)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(failed)?;
-        Ok(KeyPairPem { certificate: certificate.pem(), key: key.serialize_pem() })
+        Ok(KeyPairPem {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        })
     }
 }
 
 fn make_authority(now: Timestamp) -> Result<KeyPairPem, PkiError> {
-    let failed = |source| PkiError::Certificate { what: "the cluster's authority".into(), source };
+    let failed = |source| PkiError::Certificate {
+        what: "the cluster's authority".into(),
+        source,
+    };
     let mut params = leaf("kubernetes", &[], now)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
     params.use_authority_key_identifier_extension = false;
     let key = KeyPair::generate().map_err(failed)?;
     let certificate = params.self_signed(&key).map_err(failed)?;
-    Ok(KeyPairPem { certificate: certificate.pem(), key: key.serialize_pem() })
+    Ok(KeyPairPem {
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    })
 }
 
 /// A PKCS#8 key for ECDSA P-256 signatures, as PEM-less DER.
 pub(super) fn signing_key() -> Result<Vec<u8>, PkiError> {
-    let failed = |source| PkiError::Certificate { what: "the service-account key".into(), source };
+    let failed = |source| PkiError::Certificate {
+        what: "the service-account key".into(),
+        source,
+    };
     Ok(KeyPair::generate().map_err(failed)?.serialize_der())
 }
 
-fn leaf(common_name: &str, names: &[String], now: Timestamp) -> Result<CertificateParams, PkiError> {
-    let failed = |source| PkiError::Certificate { what: common_name.to_owned(), source };
+fn leaf(
+    common_name: &str,
+    names: &[String],
+    now: Timestamp,
+) -> Result<CertificateParams, PkiError> {
+    let failed = |source| PkiError::Certificate {
+        what: common_name.to_owned(),
+        source,
+    };
     let mut params = CertificateParams::new(names).map_err(failed)?;
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     let today = now.to_zoned(TimeZone::UTC).date();

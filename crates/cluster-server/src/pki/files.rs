@@ -12,7 +12,10 @@ use super::{KeyPairPem, PkiError};
 /// The bytes reach the disk under another name first and are renamed into place, so a crash leaves
 /// the old file or the new one, and at worst a stray `.new` file that the next write replaces.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), PkiError> {
-    try_write(path, bytes).map_err(|source| PkiError::File { path: path.to_owned(), source })
+    try_write(path, bytes).map_err(|source| PkiError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn try_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -23,7 +26,11 @@ fn try_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(staged)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(staged)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(staged, path)?;
@@ -39,7 +46,10 @@ pub(super) fn private_dir(path: &Path) -> Result<(), PkiError> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|source| PkiError::File { path: path.to_owned(), source })
+        .map_err(|source| PkiError::File {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// The file's text, or `None` if it is missing.
@@ -47,12 +57,18 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, PkiError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(PkiError::File { path: path.to_owned(), source }),
+        Err(source) => Err(PkiError::File {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
 /// The bytes of `path`; made and written if it is missing.
-pub(super) fn bytes(path: &Path, make: impl FnOnce() -> Result<Vec<u8>, PkiError>) -> Result<Vec<u8>, PkiError> {
+pub(super) fn bytes(
+    path: &Path,
+    make: impl FnOnce() -> Result<Vec<u8>, PkiError>,
+) -> Result<Vec<u8>, PkiError> {
     match fs::read(path) {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -60,7 +76,10 @@ pub(super) fn bytes(path: &Path, make: impl FnOnce() -> Result<Vec<u8>, PkiError
             write_private(path, &made)?;
             Ok(made)
         }
-        Err(source) => Err(PkiError::File { path: path.to_owned(), source }),
+        Err(source) => Err(PkiError::File {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 

@@ -18,11 +18,18 @@ pub(super) fn render(url: &str, ca_pem: &str, people: &[Person]) -> String {
     for person in people {
         let name = &person.name;
         // Writing to a String cannot fail.
-        let _ = write!(out, "- name: {name}\n  context:\n    cluster: local\n    user: {name}\n    namespace: default\n");
+        let _ = write!(
+            out,
+            "- name: {name}\n  context:\n    cluster: local\n    user: {name}\n    namespace: default\n"
+        );
     }
     out.push_str("users:\n");
     for person in people {
-        let _ = write!(out, "- name: {}\n  user:\n    token: {}\n", person.name, person.token);
+        let _ = write!(
+            out,
+            "- name: {}\n  user:\n    token: {}\n",
+            person.name, person.token
+        );
     }
     out
 }

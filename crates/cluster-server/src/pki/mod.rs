@@ -20,7 +20,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use authority::{Authority, KeyPairPem};
 pub use files::write_private;
-pub use people::{Person, PEOPLE};
+pub use people::{PEOPLE, Person};
 
 /// Why the cluster's keys could not be read or made. Nothing can be served without them.
 #[derive(Debug, thiserror::Error)]
@@ -78,9 +78,17 @@ impl Pki {
         let serving = files::pair(&pki.join("server.crt"), &pki.join("server.key"), || {
             authority.serving("kube-apiserver", &serving_names(), now)
         })?;
-        let service_account_key = files::bytes(&pki.join("service-account.key"), authority::signing_key)?;
+        let service_account_key =
+            files::bytes(&pki.join("service-account.key"), authority::signing_key)?;
         let people = people::open(&data_dir.join("users.json"))?;
-        Ok(Self { data_dir: data_dir.to_owned(), authority, serving, service_account_key, people, now })
+        Ok(Self {
+            data_dir: data_dir.to_owned(),
+            authority,
+            serving,
+            service_account_key,
+            people,
+            now,
+        })
     }
 
     /// The certificate of the authority that signed everything here, as PEM.
@@ -95,7 +103,10 @@ impl Pki {
 
     /// The bearer token of the administrator.
     pub fn admin_token(&self) -> &str {
-        self.people.iter().find(|person| person.name == "admin").map_or("", |person| person.token.as_str())
+        self.people
+            .iter()
+            .find(|person| person.name == "admin")
+            .map_or("", |person| person.token.as_str())
     }
 
     /// The PKCS#8 key that signs service-account tokens (ECDSA P-256).
@@ -109,7 +120,11 @@ impl Pki {
     }
 
     /// A fresh serving certificate for these names and addresses, for example of a node's endpoint.
-    pub fn serving_certificate(&self, common_name: &str, names: &[String]) -> Result<KeyPairPem, PkiError> {
+    pub fn serving_certificate(
+        &self,
+        common_name: &str,
+        names: &[String],
+    ) -> Result<KeyPairPem, PkiError> {
         self.authority.serving(common_name, names, self.now)
     }
 
@@ -118,9 +133,10 @@ impl Pki {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.authority.certificate_der().clone())?;
-        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-            .allow_unauthenticated()
-            .build()?;
+        let clients =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+                .allow_unauthenticated()
+                .build()?;
         let (chain, key) = self.serving.to_der(&self.data_dir.join("pki/server.key"))?;
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -133,7 +149,10 @@ impl Pki {
     /// Writes `kubeconfig` with one context per person, for a server at `url`.
     pub fn write_kubeconfig(&self, url: &str) -> Result<PathBuf, PkiError> {
         let path = self.data_dir.join("kubeconfig");
-        write_private(&path, kubeconfig::render(url, self.ca_pem(), &self.people).as_bytes())?;
+        write_private(
+            &path,
+            kubeconfig::render(url, self.ca_pem(), &self.people).as_bytes(),
+        )?;
         Ok(path)
     }
 }
@@ -144,7 +163,9 @@ impl KeyPairPem {
         &self,
         path: &Path,
     ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), PkiError> {
-        let unusable = || PkiError::Pem { path: path.to_owned() };
+        let unusable = || PkiError::Pem {
+            path: path.to_owned(),
+        };
         let certificate =
             CertificateDer::from_pem_slice(self.certificate.as_bytes()).map_err(|_| unusable())?;
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).map_err(|_| unusable())?;
@@ -154,8 +175,16 @@ impl KeyPairPem {
 
 /// What the API server may be called: loopback, and the names that Pods know it by.
 fn serving_names() -> Vec<String> {
-    let mut names = vec![IpAddr::from(Ipv4Addr::LOCALHOST).to_string(), IpAddr::from(Ipv6Addr::LOCALHOST).to_string()];
-    for name in ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"] {
+    let mut names = vec![
+        IpAddr::from(Ipv4Addr::LOCALHOST).to_string(),
+        IpAddr::from(Ipv6Addr::LOCALHOST).to_string(),
+    ];
+    for name in [
+        "localhost",
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+    ] {
         names.push(name.to_owned());
     }
     names.push("kubernetes.default.svc.cluster.local".to_owned());

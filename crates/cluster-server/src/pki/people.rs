@@ -32,24 +32,37 @@ impl Person {
     pub fn user(&self) -> User {
         let mut groups = self.groups.clone();
         groups.push("system:authenticated".to_owned());
-        User { name: self.name.clone(), uid: format!("{}-uid", self.name), groups, ..User::default() }
+        User {
+            name: self.name.clone(),
+            uid: format!("{}-uid", self.name),
+            groups,
+            ..User::default()
+        }
     }
 }
 
 /// Reads `users.json` (name to token), or writes one; somebody missing from it gets a token added.
 pub(super) fn open(path: &Path) -> Result<Vec<Person>, PkiError> {
     let mut tokens: Map<String, Value> = match files::read(path)? {
-        Some(text) => {
-            serde_json::from_str(&text).map_err(|_| PkiError::Pem { path: path.to_owned() })?
-        }
+        Some(text) => serde_json::from_str(&text).map_err(|_| PkiError::Pem {
+            path: path.to_owned(),
+        })?,
         None => Map::new(),
     };
     let before = tokens.clone();
     let people = PEOPLE.iter().map(|(name, groups)| {
-        let known = tokens.get(*name).and_then(Value::as_str).filter(|token| !token.is_empty()).map(str::to_owned);
+        let known = tokens
+            .get(*name)
+            .and_then(Value::as_str)
+            .filter(|token| !token.is_empty())
+            .map(str::to_owned);
         let token = known.unwrap_or_else(random_token);
         tokens.insert((*name).to_owned(), token.clone().into());
-        Person { name: (*name).to_owned(), groups: groups.iter().map(|&group| group.to_owned()).collect(), token }
+        Person {
+            name: (*name).to_owned(),
+            groups: groups.iter().map(|&group| group.to_owned()).collect(),
+            token,
+        }
     });
     let people: Vec<Person> = people.collect();
     if tokens != before {

@@ -11,9 +11,19 @@ use crate::identity::{Attributes, User};
 const GROUP: &str = "authorization.k8s.io";
 
 /// Fills in the `status` of an access review of this kind.
-pub(super) fn answer(api: &Api, ctx: &Context, target: &Target, kind: &str, review: &mut Value) -> Result<(), ApiError> {
+pub(super) fn answer(
+    api: &Api,
+    ctx: &Context,
+    target: &Target,
+    kind: &str,
+    review: &mut Value,
+) -> Result<(), ApiError> {
     if kind == "SelfSubjectRulesReview" {
-        review["status"] = rules(api, &ctx.user, review["spec"]["namespace"].as_str().unwrap_or_default())?;
+        review["status"] = rules(
+            api,
+            &ctx.user,
+            review["spec"]["namespace"].as_str().unwrap_or_default(),
+        )?;
         return Ok(());
     }
     let errors = invalid(target, kind, review);
@@ -22,7 +32,11 @@ pub(super) fn answer(api: &Api, ctx: &Context, target: &Target, kind: &str, revi
         return Err(ApiError::invalid(GROUP, kind, name, &errors));
     }
     let spec = &review["spec"];
-    let user = if kind == "SelfSubjectAccessReview" { ctx.user.clone() } else { subject(spec) };
+    let user = if kind == "SelfSubjectAccessReview" {
+        ctx.user.clone()
+    } else {
+        subject(spec)
+    };
     review["status"] = status(&api.authorizer.authorize(&user, &attributes(spec)));
     Ok(())
 }
@@ -37,21 +51,33 @@ fn status(decision: &Decision) -> Value {
 
 fn subject(spec: &Value) -> User {
     let strings = |value: &Value| -> Vec<String> {
-        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
     };
     let extra = spec["extra"].as_object().into_iter().flatten();
     User {
         name: spec["user"].as_str().unwrap_or_default().to_owned(),
         uid: spec["uid"].as_str().unwrap_or_default().to_owned(),
         groups: strings(&spec["groups"]),
-        extra: extra.map(|(key, values)| (key.clone(), strings(values))).collect(),
+        extra: extra
+            .map(|(key, values)| (key.clone(), strings(values)))
+            .collect(),
     }
 }
 
 fn attributes(spec: &Value) -> Attributes {
     if let Some(wanted) = spec.get("nonResourceAttributes") {
         let text = |key: &str| wanted[key].as_str().unwrap_or_default().to_owned();
-        return Attributes { verb: text("verb"), path: text("path"), ..Attributes::default() };
+        return Attributes {
+            verb: text("verb"),
+            path: text("path"),
+            ..Attributes::default()
+        };
     }
     let wanted = &spec["resourceAttributes"];
     let text = |key: &str| wanted[key].as_str().unwrap_or_default().to_owned();
@@ -83,19 +109,36 @@ fn invalid(target: &Target, kind: &str, review: &Value) -> Vec<FieldError> {
         )),
         _ => {}
     }
-    let somebody = spec["user"].is_string() || spec["groups"].as_array().is_some_and(|groups| !groups.is_empty());
+    let somebody = spec["user"].is_string()
+        || spec["groups"]
+            .as_array()
+            .is_some_and(|groups| !groups.is_empty());
     if kind != "SelfSubjectAccessReview" && !somebody {
-        errors.push(FieldError::invalid(&path.child("user"), "", "at least one of user or group must be specified"));
+        errors.push(FieldError::invalid(
+            &path.child("user"),
+            "",
+            "at least one of user or group must be specified",
+        ));
     }
     if kind == "LocalSubjectAccessReview" {
-        let namespace = spec["resourceAttributes"]["namespace"].as_str().unwrap_or_default();
+        let namespace = spec["resourceAttributes"]["namespace"]
+            .as_str()
+            .unwrap_or_default();
         if namespace != target.namespace {
             let path = path.child("resourceAttributes.namespace");
-            errors.push(FieldError::invalid(&path, namespace, "must match metadata.namespace"));
+            errors.push(FieldError::invalid(
+                &path,
+                namespace,
+                "must match metadata.namespace",
+            ));
         }
         if given("nonResourceAttributes") {
             let value = spec["nonResourceAttributes"].clone();
-            errors.push(FieldError::invalid(&path.child("nonResourceAttributes"), value, "disallowed on this kind of request"));
+            errors.push(FieldError::invalid(
+                &path.child("nonResourceAttributes"),
+                value,
+                "disallowed on this kind of request",
+            ));
         }
     }
     errors
@@ -107,7 +150,14 @@ fn rules(api: &Api, user: &User, namespace: &str) -> Result<Value, ApiError> {
         return Err(ApiError::bad_request("no namespace on request"));
     }
     let (mut resources, mut paths) = (Vec::new(), Vec::new());
-    for Rule { verbs, groups, resources: kinds, names, paths: urls } in api.authorizer.rules(user, namespace) {
+    for Rule {
+        verbs,
+        groups,
+        resources: kinds,
+        names,
+        paths: urls,
+    } in api.authorizer.rules(user, namespace)
+    {
         if !kinds.is_empty() {
             let mut rule = json!({"verbs": verbs, "apiGroups": groups, "resources": kinds});
             if !names.is_empty() {

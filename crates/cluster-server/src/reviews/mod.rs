@@ -12,7 +12,12 @@ use crate::api::{Api, Context, Target};
 use crate::error::ApiError;
 
 /// Answers a review (or a `serviceaccounts/token` request) that was posted to `target`.
-pub async fn create(api: &Api, ctx: &Context, target: &Target, body: Value) -> Result<Value, ApiError> {
+pub async fn create(
+    api: &Api,
+    ctx: &Context,
+    target: &Target,
+    body: Value,
+) -> Result<Value, ApiError> {
     if target.subresource == "token" {
         return token::request(api, ctx, target, body).await;
     }
@@ -39,8 +44,12 @@ fn without_empty(review: &mut Value) {
 
 /// The fields in the order and with the ones that Kubernetes always writes.
 fn shaped(review: &Value) -> Value {
-    let mut out = json!({"kind": review["kind"], "apiVersion": review["apiVersion"], "metadata": {}});
-    if let Some(metadata) = review["metadata"].as_object().filter(|metadata| !metadata.is_empty()) {
+    let mut out =
+        json!({"kind": review["kind"], "apiVersion": review["apiVersion"], "metadata": {}});
+    if let Some(metadata) = review["metadata"]
+        .as_object()
+        .filter(|metadata| !metadata.is_empty())
+    {
         out["metadata"] = metadata.clone().into();
     }
     for key in ["spec", "status"] {

@@ -22,7 +22,9 @@ const DEFAULT_SECONDS: i64 = 3600;
 pub(super) fn review(api: &Api, review: &mut Value) -> Result<(), ApiError> {
     let token = review["spec"]["token"].as_str().unwrap_or_default();
     if token.is_empty() {
-        return Err(ApiError::bad_request("token is required for TokenReview in authentication"));
+        return Err(ApiError::bad_request(
+            "token is required for TokenReview in authentication",
+        ));
     }
     let asked = strings(&review["spec"]["audiences"]);
     review["status"] = match api.authenticator.user_of(token, &asked) {
@@ -31,7 +33,11 @@ pub(super) fn review(api: &Api, review: &mut Value) -> Result<(), ApiError> {
             if let Some(fields) = who.as_object_mut() {
                 fields.retain(|_, value| !value.is_null());
             }
-            let audiences = if asked.is_empty() { vec![ISSUER.to_owned()] } else { asked };
+            let audiences = if asked.is_empty() {
+                vec![ISSUER.to_owned()]
+            } else {
+                asked
+            };
             json!({"authenticated": true, "user": who, "audiences": audiences})
         }
         None => json!({"user": {}, "error": "[invalid bearer token]"}),
@@ -40,7 +46,12 @@ pub(super) fn review(api: &Api, review: &mut Value) -> Result<(), ApiError> {
 }
 
 /// Answers a TokenRequest for the service account of `target`.
-pub(super) async fn request(api: &Api, ctx: &Context, target: &Target, body: Value) -> Result<Value, ApiError> {
+pub(super) async fn request(
+    api: &Api,
+    ctx: &Context,
+    target: &Target,
+    body: Value,
+) -> Result<Value, ApiError> {
     let (namespace, name) = (target.namespace.as_str(), target.name.as_str());
     let account = api
         .store
@@ -59,10 +70,18 @@ pub(super) async fn request(api: &Api, ctx: &Context, target: &Target, body: Val
     let spec = &wanted["spec"];
     let seconds = lifetime(name, spec)?;
     let bound = bound(api, namespace, name, &spec["boundObjectRef"])?;
-    let uid = account.value["metadata"]["uid"].as_str().unwrap_or_default();
+    let uid = account.value["metadata"]["uid"]
+        .as_str()
+        .unwrap_or_default();
     let tokens = api.authenticator.accounts();
     let (token, expiry) = tokens
-        .issue(namespace, (name, uid), &strings(&spec["audiences"]), seconds, bound.as_ref())
+        .issue(
+            namespace,
+            (name, uid),
+            &strings(&spec["audiences"]),
+            seconds,
+            bound.as_ref(),
+        )
         .map_err(ApiError::internal)?;
     let until = Timestamp::from_second(expiry).map_err(ApiError::internal)?;
     let mut metadata = wanted["metadata"].clone();
@@ -74,11 +93,24 @@ pub(super) async fn request(api: &Api, ctx: &Context, target: &Target, body: Val
 }
 
 /// The request as admission leaves it.
-async fn admitted(api: &Api, ctx: &Context, target: &Target, wanted: Value) -> Result<Value, ApiError> {
+async fn admitted(
+    api: &Api,
+    ctx: &Context,
+    target: &Target,
+    wanted: Value,
+) -> Result<Value, ApiError> {
     let mut request = Request {
         operation: Operation::Create,
-        kind: GroupVersionKind { group: GROUP.into(), version: "v1".into(), kind: "TokenRequest".into() },
-        resource: GroupVersionResource { group: String::new(), version: "v1".into(), resource: "serviceaccounts".into() },
+        kind: GroupVersionKind {
+            group: GROUP.into(),
+            version: "v1".into(),
+            kind: "TokenRequest".into(),
+        },
+        resource: GroupVersionResource {
+            group: String::new(),
+            version: "v1".into(),
+            resource: "serviceaccounts".into(),
+        },
         subresource: "token".into(),
         namespace: target.namespace.clone(),
         name: target.name.clone(),
@@ -92,12 +124,17 @@ async fn admitted(api: &Api, ctx: &Context, target: &Target, wanted: Value) -> R
     };
     api.admission.mutate(&mut request).await?;
     api.admission.validate(&mut request).await?;
-    request.warnings.into_iter().for_each(|warning| ctx.warnings.add(warning));
+    request
+        .warnings
+        .into_iter()
+        .for_each(|warning| ctx.warnings.add(warning));
     Ok(request.object.unwrap_or_default())
 }
 
 fn lifetime(name: &str, spec: &Value) -> Result<i64, ApiError> {
-    let seconds = spec["expirationSeconds"].as_i64().unwrap_or(DEFAULT_SECONDS);
+    let seconds = spec["expirationSeconds"]
+        .as_i64()
+        .unwrap_or(DEFAULT_SECONDS);
     let why = match seconds {
         ..SHORTEST_SECONDS => "may not specify a duration less than 10 minutes",
         SHORTEST_SECONDS..=LONGEST_SECONDS => return Ok(seconds),
@@ -108,7 +145,12 @@ fn lifetime(name: &str, spec: &Value) -> Result<i64, ApiError> {
 }
 
 /// What the token is to be bound to, which must be there, be the one meant, and belong to the account.
-fn bound(api: &Api, namespace: &str, account: &str, reference: &Value) -> Result<Option<Bound>, ApiError> {
+fn bound(
+    api: &Api,
+    namespace: &str,
+    account: &str,
+    reference: &Value,
+) -> Result<Option<Bound>, ApiError> {
     if !reference.is_object() {
         return Ok(None);
     }
@@ -118,12 +160,21 @@ fn bound(api: &Api, namespace: &str, account: &str, reference: &Value) -> Result
         ("v1", "Secret") => ("secret", "secrets", namespace),
         ("v1", "Node") => ("node", "nodes", ""),
         (version, kind) => {
-            let shown = if version.contains('/') { version.to_owned() } else { format!("/{version}") };
-            return Err(ApiError::bad_request(format!("cannot bind token for serviceaccount {account:?} to object of type {shown}, Kind={kind}")));
+            let shown = if version.contains('/') {
+                version.to_owned()
+            } else {
+                format!("/{version}")
+            };
+            return Err(ApiError::bad_request(format!(
+                "cannot bind token for serviceaccount {account:?} to object of type {shown}, Kind={kind}"
+            )));
         }
     };
     let name = text("name");
-    let found = api.store.get(resource, scope, name).ok_or_else(|| ApiError::not_found("", resource, name))?;
+    let found = api
+        .store
+        .get(resource, scope, name)
+        .ok_or_else(|| ApiError::not_found("", resource, name))?;
     let uid = found.value["metadata"]["uid"].as_str().unwrap_or_default();
     let meant = text("uid");
     if !meant.is_empty() && meant != uid {
@@ -137,13 +188,29 @@ fn bound(api: &Api, namespace: &str, account: &str, reference: &Value) -> Result
             "cannot bind token for serviceaccount {account:?} to pod running with different serviceaccount name."
         )));
     }
-    let node = found.value["spec"]["nodeName"].as_str().filter(|_| kind == "pod").and_then(|node| {
-        let uid = api.store.get("nodes", "", node)?.value["metadata"]["uid"].as_str()?.to_owned();
-        Some((node.to_owned(), uid))
-    });
-    Ok(Some(Bound { kind: kind.to_owned(), name: name.to_owned(), uid: uid.to_owned(), node }))
+    let node = found.value["spec"]["nodeName"]
+        .as_str()
+        .filter(|_| kind == "pod")
+        .and_then(|node| {
+            let uid = api.store.get("nodes", "", node)?.value["metadata"]["uid"]
+                .as_str()?
+                .to_owned();
+            Some((node.to_owned(), uid))
+        });
+    Ok(Some(Bound {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        uid: uid.to_owned(),
+        node,
+    }))
 }
 
 fn strings(value: &Value) -> Vec<String> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
 }

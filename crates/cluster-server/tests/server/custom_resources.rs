@@ -22,10 +22,22 @@ async fn define(cluster: &Cluster) {
     let api = cluster.server.api();
     let key = "customresourcedefinitions.apiextensions.k8s.io";
     let mut watch = api.store.watch(key, api.store.revision()).expect("a watch");
-    cluster.create("apiextensions.k8s.io", "v1", "customresourcedefinitions", "", definition()).await.expect("a definition");
+    cluster
+        .create(
+            "apiextensions.k8s.io",
+            "v1",
+            "customresourcedefinitions",
+            "",
+            definition(),
+        )
+        .await
+        .expect("a definition");
     loop {
         let change = watch.next().await.expect("a change");
-        let mut conditions = change.object.value["status"]["conditions"].as_array().into_iter().flatten();
+        let mut conditions = change.object.value["status"]["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten();
         if conditions.any(|one| one["type"] == "Established" && one["status"] == "True") {
             return;
         }
@@ -37,10 +49,21 @@ async fn a_custom_resource_is_defaulted_pruned_and_held_to_its_rules() {
     let cluster = Cluster::start().await;
     define(&cluster).await;
     let widget = json!({"metadata": {"name": "w"}, "spec": {"reason": "a", "unknown": 1}, "status": {"x": 1}});
-    let made = cluster.create("example.com", "v1", "widgets", "n", widget).await.expect("a widget");
+    let made = cluster
+        .create("example.com", "v1", "widgets", "n", widget)
+        .await
+        .expect("a widget");
     assert_eq!(made.value["spec"], json!({"reason": "a", "count": 2}));
     assert!(made.value.get("status").is_none());
-    let error = cluster.create("example.com", "v1", "widgets", "n", json!({"metadata": {"name": "x"}, "spec": {}})).await;
+    let error = cluster
+        .create(
+            "example.com",
+            "v1",
+            "widgets",
+            "n",
+            json!({"metadata": {"name": "x"}, "spec": {}}),
+        )
+        .await;
     assert_eq!(
         error.expect_err("invalid").message,
         "Widget.example.com \"x\" is invalid: spec.reason: Required value"
@@ -48,7 +71,12 @@ async fn a_custom_resource_is_defaulted_pruned_and_held_to_its_rules() {
     let mut changed = made.value.clone();
     changed["spec"]["reason"] = "b".into();
     let target = cluster.target("example.com", "v1", "widgets", "n", "w");
-    let error = cluster.server.api().update(&Context::system("test"), &target, changed).await.expect_err("immutable");
+    let error = cluster
+        .server
+        .api()
+        .update(&Context::system("test"), &target, changed)
+        .await
+        .expect_err("immutable");
     assert_eq!(
         error.message,
         "Widget.example.com \"w\" is invalid: spec: Invalid value: \"object\": reason is immutable"
@@ -61,12 +89,23 @@ async fn deleting_a_definition_deletes_its_objects() {
     let cluster = Cluster::start().await;
     define(&cluster).await;
     let widget = json!({"metadata": {"name": "w"}, "spec": {"reason": "a"}});
-    cluster.create("example.com", "v1", "widgets", "n", widget).await.expect("a widget");
+    cluster
+        .create("example.com", "v1", "widgets", "n", widget)
+        .await
+        .expect("a widget");
     let api = cluster.server.api();
     let key = "customresourcedefinitions.apiextensions.k8s.io";
     let mut watch = api.store.watch(key, api.store.revision()).expect("a watch");
-    let target = cluster.target("apiextensions.k8s.io", "v1", "customresourcedefinitions", "", "widgets.example.com");
-    api.delete(&Context::system("test"), &target, &DeleteOptions::default()).await.expect("marked");
+    let target = cluster.target(
+        "apiextensions.k8s.io",
+        "v1",
+        "customresourcedefinitions",
+        "",
+        "widgets.example.com",
+    );
+    api.delete(&Context::system("test"), &target, &DeleteOptions::default())
+        .await
+        .expect("marked");
     while watch.next().await.expect("a change").kind != cluster_server::store::EventType::Deleted {}
     assert!(api.store.list("widgets.example.com", None).0.is_empty());
     cluster.stop().await;

@@ -9,9 +9,18 @@ use super::{Cluster, context, user};
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 async fn token(cluster: &Cluster, spec: Value) -> Result<Value, cluster_server::error::ApiError> {
-    let target: Target = cluster.target("", "v1", "serviceaccounts", "n", "default").with_subresource("token");
-    let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
-    reviews::create(cluster.server.api(), &Context::system("test"), &target, body).await
+    let target: Target = cluster
+        .target("", "v1", "serviceaccounts", "n", "default")
+        .with_subresource("token");
+    let body =
+        json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
+    reviews::create(
+        cluster.server.api(),
+        &Context::system("test"),
+        &target,
+        body,
+    )
+    .await
 }
 
 #[tokio::test]
@@ -19,18 +28,40 @@ async fn a_bound_token_names_its_account_and_ends_with_its_pod() {
     let cluster = Cluster::start().await;
     cluster.create_pod("p").await.expect("a pod");
     let reference = json!({"apiVersion": "v1", "kind": "Pod", "name": "p"});
-    let granted = token(&cluster, json!({"boundObjectRef": reference})).await.expect("a token");
-    let text = granted["status"]["token"].as_str().expect("a token").to_owned();
+    let granted = token(&cluster, json!({"boundObjectRef": reference}))
+        .await
+        .expect("a token");
+    let text = granted["status"]["token"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
     let authenticator = &cluster.server.api().authenticator;
     let who = authenticator.user_of(&text, &[]).expect("a user");
     assert_eq!(who.name, "system:serviceaccount:n:default");
-    assert_eq!(who.groups, ["system:serviceaccounts", "system:serviceaccounts:n", "system:authenticated"]);
+    assert_eq!(
+        who.groups,
+        [
+            "system:serviceaccounts",
+            "system:serviceaccounts:n",
+            "system:authenticated"
+        ]
+    );
     assert_eq!(who.extra["authentication.kubernetes.io/pod-name"], ["p"]);
-    assert!(authenticator.user_of(&text, &["elsewhere".to_owned()]).is_none());
+    assert!(
+        authenticator
+            .user_of(&text, &["elsewhere".to_owned()])
+            .is_none()
+    );
     let mut forged = text.clone();
     forged.replace_range(forged.len() - 4.., "AAAA");
     assert!(authenticator.user_of(&forged, &[]).is_none());
-    cluster.server.api().store.delete("pods", "n", "p", None).await.expect("deleted");
+    cluster
+        .server
+        .api()
+        .store
+        .delete("pods", "n", "p", None)
+        .await
+        .expect("deleted");
     assert!(authenticator.user_of(&text, &[]).is_none());
     cluster.stop().await;
 }
@@ -38,13 +69,21 @@ async fn a_bound_token_names_its_account_and_ends_with_its_pod() {
 #[tokio::test]
 async fn a_token_request_is_refused_where_it_makes_no_sense() {
     let cluster = Cluster::start().await;
-    let error = token(&cluster, json!({"expirationSeconds": 10})).await.expect_err("refused");
+    let error = token(&cluster, json!({"expirationSeconds": 10}))
+        .await
+        .expect_err("refused");
     assert_eq!(
         error.message,
         "TokenRequest.authentication.k8s.io \"default\" is invalid: spec.expirationSeconds: Invalid value: 10: may not specify a duration less than 10 minutes"
     );
     let reference = json!({"apiVersion": "v1", "kind": "Pod", "name": "gone"});
-    assert_eq!(token(&cluster, json!({"boundObjectRef": reference})).await.expect_err("refused").code, 404);
+    assert_eq!(
+        token(&cluster, json!({"boundObjectRef": reference}))
+            .await
+            .expect_err("refused")
+            .code,
+        404
+    );
     cluster.stop().await;
 }
 
@@ -55,21 +94,43 @@ async fn nobody_grants_what_they_do_not_hold() {
         {"apiGroups": [RBAC], "resources": ["roles", "rolebindings"], "verbs": ["create"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
     ]});
-    cluster.create(RBAC, "v1", "roles", "n", role).await.expect("a role");
+    cluster
+        .create(RBAC, "v1", "roles", "n", role)
+        .await
+        .expect("a role");
     let binding = |name: &str, role: &str| {
         json!({"metadata": {"name": name}, "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": role},
             "subjects": [{"apiGroup": RBAC, "kind": "User", "name": "alice"}]})
     };
-    cluster.create(RBAC, "v1", "rolebindings", "n", binding("writer", "writer")).await.expect("a binding");
+    cluster
+        .create(RBAC, "v1", "rolebindings", "n", binding("writer", "writer"))
+        .await
+        .expect("a binding");
     let alice = context(user("alice", &[]));
     let asks = |verbs: Value| json!({"metadata": {"name": "r"}, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": verbs}]});
-    let error = cluster.create_as(&alice, RBAC, "v1", "roles", "n", asks(json!(["get", "delete"]))).await.expect_err("too much");
+    let error = cluster
+        .create_as(
+            &alice,
+            RBAC,
+            "v1",
+            "roles",
+            "n",
+            asks(json!(["get", "delete"])),
+        )
+        .await
+        .expect_err("too much");
     assert_eq!(
         error.message,
         "roles.rbac.authorization.k8s.io \"r\" is forbidden: user \"alice\" (groups=[\"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"delete\"]}"
     );
-    cluster.create_as(&alice, RBAC, "v1", "roles", "n", asks(json!(["get"]))).await.expect("held");
-    cluster.create_as(&alice, RBAC, "v1", "rolebindings", "n", binding("b", "r")).await.expect("held");
+    cluster
+        .create_as(&alice, RBAC, "v1", "roles", "n", asks(json!(["get"])))
+        .await
+        .expect("held");
+    cluster
+        .create_as(&alice, RBAC, "v1", "rolebindings", "n", binding("b", "r"))
+        .await
+        .expect("held");
     cluster.stop().await;
 }
 
@@ -81,13 +142,29 @@ async fn a_role_that_feeds_edit_reaches_who_holds_edit() {
         "rules": [{"apiGroups": [""], "resources": ["pods/ephemeralcontainers"], "verbs": ["patch"]}],
     });
     let api = cluster.server.api();
-    let mut watch = api.store.watch("clusterroles.rbac.authorization.k8s.io", api.store.revision()).expect("a watch");
-    cluster.create(RBAC, "v1", "clusterroles", "", role).await.expect("a role");
+    let mut watch = api
+        .store
+        .watch(
+            "clusterroles.rbac.authorization.k8s.io",
+            api.store.revision(),
+        )
+        .expect("a watch");
+    cluster
+        .create(RBAC, "v1", "clusterroles", "", role)
+        .await
+        .expect("a role");
     let wanted = json!("pods/ephemeralcontainers");
     loop {
         let change = watch.next().await.expect("a change");
-        let mut rules = change.object.value["rules"].as_array().into_iter().flatten();
-        let fed = rules.any(|rule| rule["resources"].as_array().is_some_and(|list| list.contains(&wanted)));
+        let mut rules = change.object.value["rules"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        let fed = rules.any(|rule| {
+            rule["resources"]
+                .as_array()
+                .is_some_and(|list| list.contains(&wanted))
+        });
         // `edit` feeds `admin`, which therefore comes last.
         if fed && change.object.value["metadata"]["name"] == "admin" {
             break;

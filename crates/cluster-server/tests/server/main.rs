@@ -1,6 +1,11 @@
 //! The server as a whole, spoken to through its API without HTTP: admission webhooks that listen on loopback, service
 //! accounts and their tokens, custom resources.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test ends where its cluster does not work"
+)]
+
 mod custom_resources;
 mod identity;
 mod stub;
@@ -27,20 +32,63 @@ impl Cluster {
     async fn start() -> Self {
         let data_dir = tempfile::tempdir().expect("a directory");
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
-        let config = Config { data_dir: data_dir.path().to_owned(), listen, bare: true, clock: Clock::system() };
-        let cluster = Self { server: Server::start(config).await.expect("a server"), _data_dir: data_dir };
-        cluster.ensure("", "v1", "namespaces", "", json!({"metadata": {"name": "n"}})).await;
-        cluster.ensure("", "v1", "serviceaccounts", "n", json!({"metadata": {"name": "default"}})).await;
+        let config = Config {
+            data_dir: data_dir.path().to_owned(),
+            listen,
+            bare: true,
+            clock: Clock::system(),
+        };
+        let cluster = Self {
+            server: Server::start(config).await.expect("a server"),
+            _data_dir: data_dir,
+        };
+        cluster
+            .ensure(
+                "",
+                "v1",
+                "namespaces",
+                "",
+                json!({"metadata": {"name": "n"}}),
+            )
+            .await;
+        cluster
+            .ensure(
+                "",
+                "v1",
+                "serviceaccounts",
+                "n",
+                json!({"metadata": {"name": "default"}}),
+            )
+            .await;
         cluster
     }
 
-    fn target(&self, group: &str, version: &str, plural: &str, namespace: &str, name: &str) -> Target {
-        let resource = self.server.api().kinds.resolve(group, version, plural).expect("a served resource");
+    fn target(
+        &self,
+        group: &str,
+        version: &str,
+        plural: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Target {
+        let resource = self
+            .server
+            .api()
+            .kinds
+            .resolve(group, version, plural)
+            .expect("a served resource");
         Target::object(&resource, namespace, name)
     }
 
     /// Creates what may be there already.
-    async fn ensure(&self, group: &str, version: &str, plural: &str, namespace: &str, object: Value) {
+    async fn ensure(
+        &self,
+        group: &str,
+        version: &str,
+        plural: &str,
+        namespace: &str,
+        object: Value,
+    ) {
         match self.create(group, version, plural, namespace, object).await {
             Err(error) if error.reason != "AlreadyExists" => panic!("{error}"),
             _ => {}
@@ -55,7 +103,15 @@ impl Cluster {
         namespace: &str,
         object: Value,
     ) -> Result<Arc<Object>, ApiError> {
-        self.create_as(&Context::system("test"), group, version, plural, namespace, object).await
+        self.create_as(
+            &Context::system("test"),
+            group,
+            version,
+            plural,
+            namespace,
+            object,
+        )
+        .await
     }
 
     async fn create_as(
@@ -90,10 +146,21 @@ fn pod(name: &str) -> Value {
 }
 
 fn user(name: &str, groups: &[&str]) -> User {
-    let groups = groups.iter().chain(&["system:authenticated"]).map(|&group| group.to_owned()).collect();
-    User { name: name.to_owned(), groups, ..User::default() }
+    let groups = groups
+        .iter()
+        .chain(&["system:authenticated"])
+        .map(|&group| group.to_owned())
+        .collect();
+    User {
+        name: name.to_owned(),
+        groups,
+        ..User::default()
+    }
 }
 
 fn context(user: User) -> Context {
-    Context { user, ..Context::default() }
+    Context {
+        user,
+        ..Context::default()
+    }
 }

@@ -33,8 +33,15 @@ pub(crate) struct Stub {
 impl Stub {
     /// Listens, and answers each `request` of a review with the `response` that `respond` makes of it (the uid is
     /// added if it is missing).
-    pub(crate) async fn start(server: &Server, respond: impl Fn(&Value) -> Value + Send + Sync + 'static) -> Self {
-        let pair = server.api().pki.serving_certificate("hook", &["127.0.0.1".to_owned()]).expect("a certificate");
+    pub(crate) async fn start(
+        server: &Server,
+        respond: impl Fn(&Value) -> Value + Send + Sync + 'static,
+    ) -> Self {
+        let pair = server
+            .api()
+            .pki
+            .serving_certificate("hook", &["127.0.0.1".to_owned()])
+            .expect("a certificate");
         let (chain, key) = pair.to_der(Path::new("hook.key")).expect("a key");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = rustls::ServerConfig::builder_with_provider(provider)
@@ -43,7 +50,9 @@ impl Stub {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .expect("TLS");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let connections = Arc::new(AtomicUsize::new(0));
@@ -54,7 +63,13 @@ impl Stub {
             Arc::clone(&asked),
             Arc::clone(&connections),
         ));
-        Self { address, ca: server.ca_pem().to_owned(), asked, connections, accepting }
+        Self {
+            address,
+            ca: server.ca_pem().to_owned(),
+            asked,
+            connections,
+            accepting,
+        }
     }
 
     /// The requests so far.
@@ -96,9 +111,17 @@ async fn accept(
         connections.fetch_add(1, Ordering::SeqCst);
         let (tls, respond, asked) = (tls.clone(), Arc::clone(&respond), Arc::clone(&asked));
         tokio::spawn(async move {
-            let Ok(stream) = tls.accept(tcp).await else { return };
-            let service = service_fn(move |request| answer(request, Arc::clone(&respond), Arc::clone(&asked)));
-            drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            let Ok(stream) = tls.accept(tcp).await else {
+                return;
+            };
+            let service = service_fn(move |request| {
+                answer(request, Arc::clone(&respond), Arc::clone(&asked))
+            });
+            drop(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await,
+            );
         });
     }
 }
@@ -109,7 +132,12 @@ async fn answer(
     asked: Arc<Mutex<Vec<Value>>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let query = request.uri().to_string();
-    let bytes = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let bytes = request
+        .into_body()
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     let review: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let mut question = review["request"].clone();
     let mut response = respond(&question);

@@ -12,7 +12,10 @@ const GROUP: &str = "admissionregistration.k8s.io";
 
 async fn configure(cluster: &Cluster, plural: &str, hooks: &[Value]) {
     let configuration = json!({"metadata": {"name": plural}, "webhooks": hooks});
-    cluster.create(GROUP, "v1", plural, "", configuration).await.expect("a configuration");
+    cluster
+        .create(GROUP, "v1", plural, "", configuration)
+        .await
+        .expect("a configuration");
 }
 
 fn patch(operations: &Value) -> Value {
@@ -23,10 +26,18 @@ fn patch(operations: &Value) -> Value {
 async fn a_refusal_is_answered_in_the_webhooks_words_and_nothing_is_stored() {
     let cluster = Cluster::start().await;
     let stub = Stub::start(&cluster.server, |_| json!({"allowed": false, "status": {"code": 403, "message": "no", "reason": "Forbidden"}})).await;
-    configure(&cluster, "validatingwebhookconfigurations", &[stub.hook("v.example.com", &["CREATE"], &["pods"])]).await;
+    configure(
+        &cluster,
+        "validatingwebhookconfigurations",
+        &[stub.hook("v.example.com", &["CREATE"], &["pods"])],
+    )
+    .await;
     let error = cluster.create_pod("p").await.expect_err("a refusal");
     assert_eq!((error.code, error.reason), (403, "Forbidden"));
-    assert_eq!(error.message, "admission webhook \"v.example.com\" denied the request: no");
+    assert_eq!(
+        error.message,
+        "admission webhook \"v.example.com\" denied the request: no"
+    );
     assert!(cluster.server.api().store.get("pods", "n", "p").is_none());
     let asked = stub.asked();
     assert_eq!(asked[0]["url"], "/judge?timeout=2s");
@@ -40,15 +51,34 @@ async fn a_refusal_is_answered_in_the_webhooks_words_and_nothing_is_stored() {
 #[tokio::test]
 async fn connections_are_kept_and_warnings_and_annotations_collected() {
     let cluster = Cluster::start().await;
-    let stub = Stub::start(&cluster.server, |_| json!({"allowed": true, "warnings": ["mind"], "auditAnnotations": {"k": "v"}})).await;
-    configure(&cluster, "validatingwebhookconfigurations", &[stub.hook("v.example.com", &["*"], &["pods", "pods/*"])]).await;
+    let stub = Stub::start(
+        &cluster.server,
+        |_| json!({"allowed": true, "warnings": ["mind"], "auditAnnotations": {"k": "v"}}),
+    )
+    .await;
+    configure(
+        &cluster,
+        "validatingwebhookconfigurations",
+        &[stub.hook("v.example.com", &["*"], &["pods", "pods/*"])],
+    )
+    .await;
     let ctx = Context::system("test");
     for name in ["a", "b", "c"] {
-        cluster.create_as(&ctx, "", "v1", "pods", "n", pod(name)).await.expect("allowed");
+        cluster
+            .create_as(&ctx, "", "v1", "pods", "n", pod(name))
+            .await
+            .expect("allowed");
     }
     assert_eq!((stub.asked().len(), stub.connections()), (3, 1));
     assert_eq!(ctx.warnings.all(), ["mind"]);
-    assert_eq!(ctx.annotations.lock().expect("no panic").get("v.example.com/k").map(String::as_str), Some("v"));
+    assert_eq!(
+        ctx.annotations
+            .lock()
+            .expect("no panic")
+            .get("v.example.com/k")
+            .map(String::as_str),
+        Some("v")
+    );
     cluster.stop().await;
 }
 
@@ -83,15 +113,35 @@ async fn a_webhook_that_cannot_be_reached_refuses_unless_its_policy_is_ignore() 
     let mut hook = stub.hook("v.example.com", &["CREATE"], &["pods"]);
     // Nothing listens on the discard port of loopback.
     hook["clientConfig"]["url"] = "https://127.0.0.1:9/x".into();
-    configure(&cluster, "validatingwebhookconfigurations", std::slice::from_ref(&hook)).await;
+    configure(
+        &cluster,
+        "validatingwebhookconfigurations",
+        std::slice::from_ref(&hook),
+    )
+    .await;
     let error = cluster.create_pod("p").await.expect_err("a refusal");
     assert_eq!((error.code, error.reason), (500, "InternalError"));
     let head = "Internal error occurred: failed calling webhook \"v.example.com\": failed to call webhook: Post \"https://127.0.0.1:9/x?timeout=2s\": dial tcp 127.0.0.1:9: connect: ";
     assert!(error.message.starts_with(head), "{}", error.message);
 
-    let target = cluster.target(GROUP, "v1", "validatingwebhookconfigurations", "", "validatingwebhookconfigurations");
+    let target = cluster.target(
+        GROUP,
+        "v1",
+        "validatingwebhookconfigurations",
+        "",
+        "validatingwebhookconfigurations",
+    );
     let ctx = Context::system("test");
-    cluster.server.api().delete(&ctx, &target, &cluster_server::api::DeleteOptions::default()).await.expect("deleted");
+    cluster
+        .server
+        .api()
+        .delete(
+            &ctx,
+            &target,
+            &cluster_server::api::DeleteOptions::default(),
+        )
+        .await
+        .expect("deleted");
     hook["failurePolicy"] = "Ignore".into();
     configure(&cluster, "validatingwebhookconfigurations", &[hook]).await;
     cluster.create_pod("p").await.expect("let through");
@@ -101,10 +151,25 @@ async fn a_webhook_that_cannot_be_reached_refuses_unless_its_policy_is_ignore() 
 #[tokio::test]
 async fn answers_that_fit_no_question_refuse() {
     let cluster = Cluster::start().await;
-    let stub = Stub::start(&cluster.server, |_| json!({"uid": "another", "allowed": true})).await;
-    configure(&cluster, "validatingwebhookconfigurations", &[stub.hook("v.example.com", &["CREATE"], &["pods"])]).await;
+    let stub = Stub::start(
+        &cluster.server,
+        |_| json!({"uid": "another", "allowed": true}),
+    )
+    .await;
+    configure(
+        &cluster,
+        "validatingwebhookconfigurations",
+        &[stub.hook("v.example.com", &["CREATE"], &["pods"])],
+    )
+    .await;
     let error = cluster.create_pod("p").await.expect_err("a refusal");
-    assert!(error.message.contains("received invalid webhook response: expected response.uid="), "{}", error.message);
+    assert!(
+        error
+            .message
+            .contains("received invalid webhook response: expected response.uid="),
+        "{}",
+        error.message
+    );
     cluster.stop().await;
 }
 
@@ -113,14 +178,40 @@ async fn conditions_and_selectors_decide_who_is_asked() {
     let cluster = Cluster::start().await;
     let stub = Stub::start(&cluster.server, |_| json!({"allowed": false})).await;
     let mut hook = stub.hook("v.example.com", &["CREATE"], &["pods"]);
-    hook["matchConditions"] = json!([{"name": "visits", "expression": "request.name.startsWith('visit-')"}]);
+    hook["matchConditions"] =
+        json!([{"name": "visits", "expression": "request.name.startsWith('visit-')"}]);
     hook["namespaceSelector"] = json!({"matchLabels": {"kubernetes.io/metadata.name": "n"}});
     configure(&cluster, "validatingwebhookconfigurations", &[hook]).await;
-    cluster.create_pod("ordinary").await.expect("not asked about");
-    cluster.create_pod("visit-1").await.expect_err("asked about");
-    cluster.ensure("", "v1", "namespaces", "", json!({"metadata": {"name": "other"}})).await;
-    cluster.ensure("", "v1", "serviceaccounts", "other", json!({"metadata": {"name": "default"}})).await;
-    cluster.create("", "v1", "pods", "other", pod("visit-1")).await.expect("another namespace");
+    cluster
+        .create_pod("ordinary")
+        .await
+        .expect("not asked about");
+    cluster
+        .create_pod("visit-1")
+        .await
+        .expect_err("asked about");
+    cluster
+        .ensure(
+            "",
+            "v1",
+            "namespaces",
+            "",
+            json!({"metadata": {"name": "other"}}),
+        )
+        .await;
+    cluster
+        .ensure(
+            "",
+            "v1",
+            "serviceaccounts",
+            "other",
+            json!({"metadata": {"name": "default"}}),
+        )
+        .await;
+    cluster
+        .create("", "v1", "pods", "other", pod("visit-1"))
+        .await
+        .expect("another namespace");
     assert_eq!(stub.asked().len(), 1);
     cluster.stop().await;
 }

@@ -6,10 +6,27 @@ use super::Violation;
 use super::view::{PodView, containers, distinct, plural, quoted, setters};
 
 const ALLOWED_CAPABILITIES: [&str; 13] = [
-    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP",
-    "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
 ];
-const SELINUX_TYPES: [&str; 5] = ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
+const SELINUX_TYPES: [&str; 5] = [
+    "",
+    "container_t",
+    "container_init_t",
+    "container_kvm_t",
+    "container_engine_t",
+];
 const SYSCTLS: [&str; 12] = [
     "kernel.shm_rmid_forced",
     "net.ipv4.ip_local_port_range",
@@ -62,32 +79,57 @@ fn app_armor(pod: &PodView<'_>) -> Option<Violation> {
     let names = pod.containers_where(|container| bad(&container["securityContext"]));
     let pod_context = &pod.spec["securityContext"];
     if let Some(who) = setters(bad(pod_context), &names) {
-        let contexts = pod.containers.iter().map(|container| &container["securityContext"]).chain([pod_context]);
-        let values = contexts.filter(|context| bad(context)).map(|context| text(&context["appArmorProfile"]["type"]).to_owned());
-        found.push(format!("{who} must not set AppArmor profile type to {}", quoted(&distinct(values.collect()))));
+        let contexts = pod
+            .containers
+            .iter()
+            .map(|container| &container["securityContext"])
+            .chain([pod_context]);
+        let values = contexts
+            .filter(|context| bad(context))
+            .map(|context| text(&context["appArmorProfile"]["type"]).to_owned());
+        found.push(format!(
+            "{who} must not set AppArmor profile type to {}",
+            quoted(&distinct(values.collect()))
+        ));
     }
-    let annotations = pod.metadata["annotations"].as_object().into_iter().flatten();
+    let annotations = pod.metadata["annotations"]
+        .as_object()
+        .into_iter()
+        .flatten();
     let mut annotated: Vec<String> = annotations
         .filter(|(key, _)| key.starts_with("container.apparmor.security.beta.kubernetes.io/"))
         .filter(|(_, value)| {
             let profile = text(value);
-            !(profile.is_empty() || profile == "runtime/default" || profile.starts_with("localhost/"))
+            !(profile.is_empty()
+                || profile == "runtime/default"
+                || profile.starts_with("localhost/"))
         })
         .map(|(key, value)| format!("{key}={:?}", text(value)))
         .collect();
     annotated.sort();
     found.extend(annotated);
-    let reason = plural("forbidden AppArmor profile", "forbidden AppArmor profiles", found.len());
+    let reason = plural(
+        "forbidden AppArmor profile",
+        "forbidden AppArmor profiles",
+        found.len(),
+    );
     (!found.is_empty()).then(|| Violation::new(reason, found.join(", ")))
 }
 
 fn capabilities(pod: &PodView<'_>) -> Option<Violation> {
     let added = |container: &Value| -> Vec<String> {
         let list = items(&container["securityContext"]["capabilities"]["add"]);
-        list.map(|one| text(one).to_owned()).filter(|one| !ALLOWED_CAPABILITIES.contains(&one.as_str())).collect()
+        list.map(|one| text(one).to_owned())
+            .filter(|one| !ALLOWED_CAPABILITIES.contains(&one.as_str()))
+            .collect()
     };
     let names = pod.containers_where(|container| !added(container).is_empty());
-    let values = distinct(pod.containers.iter().flat_map(|container| added(container)).collect());
+    let values = distinct(
+        pod.containers
+            .iter()
+            .flat_map(|container| added(container))
+            .collect(),
+    );
     (!names.is_empty()).then(|| {
         let detail = format!(
             "{} must not include {} in securityContext.capabilities.add",
@@ -99,7 +141,9 @@ fn capabilities(pod: &PodView<'_>) -> Option<Violation> {
 }
 
 fn host_namespaces(pod: &PodView<'_>) -> Option<Violation> {
-    let set = ["hostNetwork", "hostPID", "hostIPC"].iter().filter(|field| pod.spec[**field] == true);
+    let set = ["hostNetwork", "hostPID", "hostIPC"]
+        .iter()
+        .filter(|field| pod.spec[**field] == true);
     let set: Vec<String> = set.map(|field| format!("{field}=true")).collect();
     (!set.is_empty()).then(|| Violation::new("host namespaces", set.join(", ")))
 }
@@ -108,44 +152,81 @@ fn host_path(pod: &PodView<'_>) -> Option<Violation> {
     let volumes = items(&pod.spec["volumes"]).filter(|volume| !volume["hostPath"].is_null());
     let names: Vec<&str> = volumes.map(|volume| text(&volume["name"])).collect();
     (!names.is_empty()).then(|| {
-        Violation::new("hostPath volumes", format!("{} {}", plural("volume", "volumes", names.len()), quoted(&names)))
+        Violation::new(
+            "hostPath volumes",
+            format!(
+                "{} {}",
+                plural("volume", "volumes", names.len()),
+                quoted(&names)
+            ),
+        )
     })
 }
 
 fn host_ports(pod: &PodView<'_>) -> Option<Violation> {
     let ports = |container: &Value| -> Vec<i64> {
-        items(&container["ports"]).filter_map(|port| port["hostPort"].as_i64()).filter(|&port| port != 0).collect()
+        items(&container["ports"])
+            .filter_map(|port| port["hostPort"].as_i64())
+            .filter(|&port| port != 0)
+            .collect()
     };
     let names = pod.containers_where(|container| !ports(container).is_empty());
-    let used = distinct(pod.containers.iter().flat_map(|one| ports(one)).map(|port| port.to_string()).collect());
+    let used = distinct(
+        pod.containers
+            .iter()
+            .flat_map(|one| ports(one))
+            .map(|port| port.to_string())
+            .collect(),
+    );
     (!names.is_empty()).then(|| {
         let verb = plural("uses", "use", names.len());
         let noun = plural("hostPort", "hostPorts", used.len());
-        Violation::new("hostPort", format!("{} {verb} {noun} {}", containers(&names), used.join(", ")))
+        Violation::new(
+            "hostPort",
+            format!("{} {verb} {noun} {}", containers(&names), used.join(", ")),
+        )
     })
 }
 
 fn probe_hosts(pod: &PodView<'_>) -> Option<Violation> {
     let hosts = |container: &Value| -> Vec<String> {
-        let probes = ["livenessProbe", "readinessProbe", "startupProbe"].map(|probe| &container[probe]);
+        let probes =
+            ["livenessProbe", "readinessProbe", "startupProbe"].map(|probe| &container[probe]);
         let hooks = ["postStart", "preStop"].map(|hook| &container["lifecycle"][hook]);
         let handlers = probes.into_iter().chain(hooks);
         let named = handlers.flat_map(|one| [&one["httpGet"]["host"], &one["tcpSocket"]["host"]]);
-        named.map(|host| text(host).to_owned()).filter(|host| !host.is_empty()).collect()
+        named
+            .map(|host| text(host).to_owned())
+            .filter(|host| !host.is_empty())
+            .collect()
     };
     let names = pod.containers_where(|container| !hosts(container).is_empty());
     let used = distinct(pod.containers.iter().flat_map(|one| hosts(one)).collect());
     (!names.is_empty()).then(|| {
         let verb = plural("uses", "use", names.len());
-        let noun = plural("probe or lifecycle host", "probe or lifecycle hosts", used.len());
-        Violation::new("probe or lifecycle host", format!("{} {verb} {noun} {}", containers(&names), quoted(&used)))
+        let noun = plural(
+            "probe or lifecycle host",
+            "probe or lifecycle hosts",
+            used.len(),
+        );
+        Violation::new(
+            "probe or lifecycle host",
+            format!("{} {verb} {noun} {}", containers(&names), quoted(&used)),
+        )
     })
 }
 
 fn privileged(pod: &PodView<'_>) -> Option<Violation> {
-    let names = pod.containers_where(|container| container["securityContext"]["privileged"] == true);
+    let names =
+        pod.containers_where(|container| container["securityContext"]["privileged"] == true);
     (!names.is_empty()).then(|| {
-        Violation::new("privileged", format!("{} must not set securityContext.privileged=true", containers(&names)))
+        Violation::new(
+            "privileged",
+            format!(
+                "{} must not set securityContext.privileged=true",
+                containers(&names)
+            ),
+        )
     })
 }
 
@@ -156,9 +237,19 @@ fn proc_mount(pod: &PodView<'_>) -> Option<Violation> {
     let kind = |container: &Value| text(&container["securityContext"]["procMount"]).to_owned();
     let bad = |container: &Value| !matches!(kind(container).as_str(), "" | "Default");
     let names = pod.containers_where(bad);
-    let values = distinct(pod.containers.iter().filter(|one| bad(one)).map(|one| kind(one)).collect());
+    let values = distinct(
+        pod.containers
+            .iter()
+            .filter(|one| bad(one))
+            .map(|one| kind(one))
+            .collect(),
+    );
     (!names.is_empty()).then(|| {
-        let detail = format!("{} must not set securityContext.procMount to {}", containers(&names), quoted(&values));
+        let detail = format!(
+            "{} must not set securityContext.procMount to {}",
+            containers(&names),
+            quoted(&values)
+        );
         Violation::new("procMount", detail)
     })
 }
@@ -166,43 +257,72 @@ fn proc_mount(pod: &PodView<'_>) -> Option<Violation> {
 fn selinux(pod: &PodView<'_>) -> Option<Violation> {
     let bad_type = |options: &Value| !SELINUX_TYPES.contains(&text(&options["type"]));
     let bad = |options: &Value| {
-        bad_type(options) || !text(&options["user"]).is_empty() || !text(&options["role"]).is_empty()
+        bad_type(options)
+            || !text(&options["user"]).is_empty()
+            || !text(&options["role"]).is_empty()
     };
     let own = pod.security("seLinuxOptions");
-    let names = pod.containers_where(|container| bad(&container["securityContext"]["seLinuxOptions"]));
+    let names =
+        pod.containers_where(|container| bad(&container["securityContext"]["seLinuxOptions"]));
     let who = setters(bad(own), &names)?;
     let all: Vec<&Value> = std::iter::once(own)
-        .chain(pod.containers.iter().map(|container| &container["securityContext"]["seLinuxOptions"]))
+        .chain(
+            pod.containers
+                .iter()
+                .map(|container| &container["securityContext"]["seLinuxOptions"]),
+        )
         .collect();
     let mut what = Vec::new();
-    let types = distinct(all.iter().filter(|one| bad_type(one)).map(|one| text(&one["type"]).to_owned()).collect());
+    let types = distinct(
+        all.iter()
+            .filter(|one| bad_type(one))
+            .map(|one| text(&one["type"]).to_owned())
+            .collect(),
+    );
     if !types.is_empty() {
-        what.push(format!("{} {}", plural("type", "types", types.len()), quoted(&types)));
+        what.push(format!(
+            "{} {}",
+            plural("type", "types", types.len()),
+            quoted(&types)
+        ));
     }
     for field in ["user", "role"] {
         if all.iter().any(|options| !text(&options[field]).is_empty()) {
             what.push(format!("{field} may not be set"));
         }
     }
-    let detail = format!("{who} set forbidden securityContext.seLinuxOptions: {}", what.join("; "));
+    let detail = format!(
+        "{who} set forbidden securityContext.seLinuxOptions: {}",
+        what.join("; ")
+    );
     Some(Violation::new("seLinuxOptions", detail))
 }
 
 fn seccomp(pod: &PodView<'_>) -> Option<Violation> {
     let kind = |context: &Value| text(&context["seccompProfile"]["type"]).to_owned();
-    let bad = |context: &Value| !matches!(kind(context).as_str(), "" | "RuntimeDefault" | "Localhost");
+    let bad =
+        |context: &Value| !matches!(kind(context).as_str(), "" | "RuntimeDefault" | "Localhost");
     let own = &pod.spec["securityContext"];
     let names = pod.containers_where(|container| bad(&container["securityContext"]));
     let who = setters(bad(own), &names)?;
-    let contexts = pod.containers.iter().map(|container| &container["securityContext"]).chain([own]);
+    let contexts = pod
+        .containers
+        .iter()
+        .map(|container| &container["securityContext"])
+        .chain([own]);
     let values = distinct(contexts.filter(|context| bad(context)).map(kind).collect());
-    let detail = format!("{who} must not set securityContext.seccompProfile.type to {}", quoted(&values));
+    let detail = format!(
+        "{who} must not set securityContext.seccompProfile.type to {}",
+        quoted(&values)
+    );
     Some(Violation::new("seccompProfile", detail))
 }
 
 fn sysctls(pod: &PodView<'_>) -> Option<Violation> {
     let names = items(pod.security("sysctls")).map(|one| text(&one["name"]).to_owned());
-    let bad: Vec<String> = names.filter(|name| !SYSCTLS.contains(&name.as_str())).collect();
+    let bad: Vec<String> = names
+        .filter(|name| !SYSCTLS.contains(&name.as_str()))
+        .collect();
     (!bad.is_empty()).then(|| Violation::new("forbidden sysctls", bad.join(", ")))
 }
 
@@ -210,5 +330,8 @@ fn windows_host_process(pod: &PodView<'_>) -> Option<Violation> {
     let bad = |context: &Value| context["windowsOptions"]["hostProcess"] == true;
     let names = pod.containers_where(|container| bad(&container["securityContext"]));
     let who = setters(bad(&pod.spec["securityContext"]), &names)?;
-    Some(Violation::new("hostProcess", format!("{who} must not set securityContext.windowsOptions.hostProcess=true")))
+    Some(Violation::new(
+        "hostProcess",
+        format!("{who} must not set securityContext.windowsOptions.hostProcess=true"),
+    ))
 }

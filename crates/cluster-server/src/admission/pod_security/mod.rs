@@ -17,7 +17,16 @@ use view::PodView;
 
 const PREFIX: &str = "pod-security.kubernetes.io/";
 /// Subresources that cannot change what a Pod may do.
-const IGNORED: [&str; 8] = ["exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status"];
+const IGNORED: [&str; 8] = [
+    "exec",
+    "attach",
+    "binding",
+    "eviction",
+    "log",
+    "portforward",
+    "proxy",
+    "status",
+];
 
 /// How much is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,16 +72,29 @@ pub(super) fn validate(store: &Store, request: &mut Request) -> Result<(), ApiEr
         return Ok(());
     }
     if request.is_namespace() {
-        return if request.subresource.is_empty() { on_namespace(store, request) } else { Ok(()) };
+        return if request.subresource.is_empty() {
+            on_namespace(store, request)
+        } else {
+            Ok(())
+        };
     }
-    let (group, resource) = (request.resource.group.as_str(), request.resource.resource.as_str());
+    let (group, resource) = (
+        request.resource.group.as_str(),
+        request.resource.resource.as_str(),
+    );
     match (group, resource) {
-        ("", "pods") if !IGNORED.contains(&request.subresource.as_str()) && is_significant(request) => {
+        ("", "pods")
+            if !IGNORED.contains(&request.subresource.as_str()) && is_significant(request) =>
+        {
             let pod = request.object.clone().unwrap_or_default();
             judge(store, request, &pod, true)
         }
         ("", "podtemplates") if request.subresource.is_empty() => {
-            let template = request.object.as_ref().map(|object| object["template"].clone()).unwrap_or_default();
+            let template = request
+                .object
+                .as_ref()
+                .map(|object| object["template"].clone())
+                .unwrap_or_default();
             judge(store, request, &template, false)
         }
         _ => Ok(()),
@@ -81,25 +103,41 @@ pub(super) fn validate(store: &Store, request: &mut Request) -> Result<(), ApiEr
 
 /// An update is judged only if the number of containers or an image changes; then the whole Pod is.
 fn is_significant(request: &Request) -> bool {
-    let (Operation::Update, Some(new), Some(old)) = (request.operation, &request.object, &request.old_object) else {
+    let (Operation::Update, Some(new), Some(old)) =
+        (request.operation, &request.object, &request.old_object)
+    else {
         return true;
     };
-    ["containers", "initContainers", "ephemeralContainers"].iter().any(|list| {
-        let images = |pod: &Value| -> Vec<(Value, Value)> {
-            let containers = pod["spec"][*list].as_array().into_iter().flatten();
-            containers.into_iter().map(|one| (one["name"].clone(), one["image"].clone())).collect()
-        };
-        let (new, old) = (images(new), images(old));
-        new.len() != old.len() || new.iter().any(|container| !old.contains(container))
-    })
+    ["containers", "initContainers", "ephemeralContainers"]
+        .iter()
+        .any(|list| {
+            let images = |pod: &Value| -> Vec<(Value, Value)> {
+                let containers = pod["spec"][*list].as_array().into_iter().flatten();
+                containers
+                    .into_iter()
+                    .map(|one| (one["name"].clone(), one["image"].clone()))
+                    .collect()
+            };
+            let (new, old) = (images(new), images(old));
+            new.len() != old.len() || new.iter().any(|container| !old.contains(container))
+        })
 }
 
 fn judge(store: &Store, request: &mut Request, pod: &Value, enforce: bool) -> Result<(), ApiError> {
     let Some(namespace) = store.get("namespaces", "", &request.namespace) else {
-        return Err(ApiError::internal(format!("failed to lookup namespace {}", request.namespace)));
+        return Err(ApiError::internal(format!(
+            "failed to lookup namespace {}",
+            request.namespace
+        )));
     };
     let labels = &namespace.value["metadata"]["labels"];
-    let (policy, errors) = [policy(labels, "enforce"), policy(labels, "audit"), policy(labels, "warn")].into_iter().fold(
+    let (policy, errors) = [
+        policy(labels, "enforce"),
+        policy(labels, "audit"),
+        policy(labels, "warn"),
+    ]
+    .into_iter()
+    .fold(
         (Vec::new(), Vec::new()),
         |(mut policies, mut errors), (policy, mut found)| {
             policies.push(policy);
@@ -107,27 +145,45 @@ fn judge(store: &Store, request: &mut Request, pod: &Value, enforce: bool) -> Re
             (policies, errors)
         },
     );
-    let [enforced, audited, warned] = policy.as_slice() else { return Ok(()) };
+    let [enforced, audited, warned] = policy.as_slice() else {
+        return Ok(());
+    };
     if errors.is_empty() && policy.iter().all(|one| one.level == Level::Privileged) {
         return Ok(());
     }
     if !errors.is_empty() {
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        request.annotations.insert(format!("{PREFIX}error"), format!("Failed to parse policy: {}", texts.join(", ")));
+        request.annotations.insert(
+            format!("{PREFIX}error"),
+            format!("Failed to parse policy: {}", texts.join(", ")),
+        );
     }
     let view = PodView::new(pod);
     if enforce {
-        request.annotations.insert(format!("{PREFIX}enforce-policy"), enforced.to_string());
+        request
+            .annotations
+            .insert(format!("{PREFIX}enforce-policy"), enforced.to_string());
         if let Some(found) = violations(enforced, &view) {
-            return Err(request.forbidden(&format!("violates PodSecurity {:?}: {found}", enforced.to_string())));
+            return Err(request.forbidden(&format!(
+                "violates PodSecurity {:?}: {found}",
+                enforced.to_string()
+            )));
         }
     }
     if let Some(found) = violations(audited, &view) {
-        let text = format!("would violate PodSecurity {:?}: {found}", audited.to_string());
-        request.annotations.insert(format!("{PREFIX}audit-violations"), text);
+        let text = format!(
+            "would violate PodSecurity {:?}: {found}",
+            audited.to_string()
+        );
+        request
+            .annotations
+            .insert(format!("{PREFIX}audit-violations"), text);
     }
     if let Some(found) = violations(warned, &view) {
-        request.warnings.push(format!("would violate PodSecurity {:?}: {found}", warned.to_string()));
+        request.warnings.push(format!(
+            "would violate PodSecurity {:?}: {found}",
+            warned.to_string()
+        ));
     }
     Ok(())
 }
@@ -146,7 +202,13 @@ fn evaluate(policy: &LevelVersion, pod: &PodView<'_>) -> Vec<Violation> {
 
 fn violations(policy: &LevelVersion, pod: &PodView<'_>) -> Option<String> {
     let found = evaluate(policy, pod);
-    let texts = found.iter().map(|one| if one.detail.is_empty() { one.reason.to_owned() } else { format!("{} ({})", one.reason, one.detail) });
+    let texts = found.iter().map(|one| {
+        if one.detail.is_empty() {
+            one.reason.to_owned()
+        } else {
+            format!("{} ({})", one.reason, one.detail)
+        }
+    });
     let text = texts.collect::<Vec<_>>().join(", ");
     (!text.is_empty()).then_some(text)
 }
@@ -161,8 +223,16 @@ fn policy(labels: &Value, mode: &str) -> (LevelVersion, Vec<FieldError>) {
         Some("baseline") => Level::Baseline,
         Some("restricted") => Level::Restricted,
         Some(other) => {
-            errors.push(FieldError::invalid(&path(&key), other, "must be one of privileged, baseline, restricted"));
-            if mode == "enforce" { Level::Restricted } else { Level::Privileged }
+            errors.push(FieldError::invalid(
+                &path(&key),
+                other,
+                "must be one of privileged, baseline, restricted",
+            ));
+            if mode == "enforce" {
+                Level::Restricted
+            } else {
+                Level::Privileged
+            }
         }
     };
     let key = format!("{PREFIX}{mode}-version");
@@ -170,7 +240,11 @@ fn policy(labels: &Value, mode: &str) -> (LevelVersion, Vec<FieldError>) {
         None => "latest".to_owned(),
         Some(text) if text == "latest" || is_version(text) => text.to_owned(),
         Some(other) => {
-            errors.push(FieldError::invalid(&path(&key), other, "must be \"latest\" or \"v1.x\""));
+            errors.push(FieldError::invalid(
+                &path(&key),
+                other,
+                "must be \"latest\" or \"v1.x\"",
+            ));
             "latest".to_owned()
         }
     };
@@ -179,19 +253,36 @@ fn policy(labels: &Value, mode: &str) -> (LevelVersion, Vec<FieldError>) {
 
 fn is_version(text: &str) -> bool {
     text.strip_prefix("v1.").is_some_and(|minor| {
-        !minor.is_empty() && minor.bytes().all(|digit| digit.is_ascii_digit()) && (minor == "0" || !minor.starts_with('0'))
+        !minor.is_empty()
+            && minor.bytes().all(|digit| digit.is_ascii_digit())
+            && (minor == "0" || !minor.starts_with('0'))
     })
 }
 
 fn on_namespace(store: &Store, request: &mut Request) -> Result<(), ApiError> {
-    let labels = |object: Option<&Value>| object.map(|one| one["metadata"]["labels"].clone()).unwrap_or_default();
-    let all = |labels: &Value| -> Vec<FieldError> {
-        ["enforce", "audit", "warn"].iter().flat_map(|mode| policy(labels, mode).1).collect()
+    let labels = |object: Option<&Value>| {
+        object
+            .map(|one| one["metadata"]["labels"].clone())
+            .unwrap_or_default()
     };
-    let (new, old) = (labels(request.object.as_ref()), labels(request.old_object.as_ref()));
+    let all = |labels: &Value| -> Vec<FieldError> {
+        ["enforce", "audit", "warn"]
+            .iter()
+            .flat_map(|mode| policy(labels, mode).1)
+            .collect()
+    };
+    let (new, old) = (
+        labels(request.object.as_ref()),
+        labels(request.old_object.as_ref()),
+    );
     let errors = all(&new);
     if !errors.is_empty() && (request.operation == Operation::Create || errors != all(&old)) {
-        return Err(ApiError::invalid("", "Namespace", &request.object_name(), &errors));
+        return Err(ApiError::invalid(
+            "",
+            "Namespace",
+            &request.object_name(),
+            &errors,
+        ));
     }
     let (enforced, before) = (policy(&new, "enforce").0, policy(&old, "enforce").0);
     let tightened = enforced != before
@@ -199,7 +290,9 @@ fn on_namespace(store: &Store, request: &mut Request) -> Result<(), ApiError> {
         && (enforced.version != before.version || enforced.level > before.level);
     if request.operation == Operation::Update && tightened {
         let name = request.object_name();
-        request.warnings.extend(existing_violations(store, &name, &enforced));
+        request
+            .warnings
+            .extend(existing_violations(store, &name, &enforced));
     }
     Ok(())
 }
@@ -208,11 +301,20 @@ fn on_namespace(store: &Store, request: &mut Request) -> Result<(), ApiError> {
 fn existing_violations(store: &Store, namespace: &str, policy: &LevelVersion) -> Vec<String> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for pod in store.list("pods", Some(namespace)).0 {
-        let reasons: Vec<&str> = evaluate(policy, &PodView::new(&pod.value)).iter().map(|found| found.reason).collect();
+        let reasons: Vec<&str> = evaluate(policy, &PodView::new(&pod.value))
+            .iter()
+            .map(|found| found.reason)
+            .collect();
         if reasons.is_empty() {
             continue;
         }
-        let (reasons, name) = (reasons.join(", "), pod.value["metadata"]["name"].as_str().unwrap_or_default().to_owned());
+        let (reasons, name) = (
+            reasons.join(", "),
+            pod.value["metadata"]["name"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+        );
         match groups.iter_mut().find(|(known, _)| *known == reasons) {
             Some((_, names)) => names.push(name),
             None => groups.push((reasons, vec![name])),
@@ -225,11 +327,13 @@ fn existing_violations(store: &Store, namespace: &str, policy: &LevelVersion) ->
         "existing pods in namespace {namespace:?} violate the new PodSecurity enforce level {:?}",
         policy.to_string()
     );
-    let lines = groups.into_iter().map(|(reasons, names)| match names.len() {
-        1 => format!("{}: {reasons}", names[0]),
-        2 => format!("{} (and 1 other pod): {reasons}", names[0]),
-        many => format!("{} (and {} other pods): {reasons}", names[0], many - 1),
-    });
+    let lines = groups
+        .into_iter()
+        .map(|(reasons, names)| match names.len() {
+            1 => format!("{}: {reasons}", names[0]),
+            2 => format!("{} (and 1 other pod): {reasons}", names[0]),
+            many => format!("{} (and {} other pods): {reasons}", names[0], many - 1),
+        });
     let mut lines: Vec<String> = lines.collect();
     lines.sort();
     lines.insert(0, head);

@@ -7,7 +7,15 @@ use super::view::{PodView, containers, distinct, plural, quoted, setters};
 
 /// Volume sources that stay allowed.
 const VOLUMES: [&str; 9] = [
-    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "image",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
 ];
 
 /// All violations, in Kubernetes' order.
@@ -31,9 +39,14 @@ fn privilege_escalation(pod: &PodView<'_>) -> Option<Violation> {
     if pod.is_windows() {
         return None;
     }
-    let names = pod.containers_where(|container| container["securityContext"]["allowPrivilegeEscalation"] != false);
+    let names = pod.containers_where(|container| {
+        container["securityContext"]["allowPrivilegeEscalation"] != false
+    });
     (!names.is_empty()).then(|| {
-        let detail = format!("{} must set securityContext.allowPrivilegeEscalation=false", containers(&names));
+        let detail = format!(
+            "{} must set securityContext.allowPrivilegeEscalation=false",
+            containers(&names)
+        );
         Violation::new("allowPrivilegeEscalation != false", detail)
     })
 }
@@ -43,17 +56,27 @@ fn capabilities(pod: &PodView<'_>) -> Option<Violation> {
         return None;
     }
     let list = |container: &Value, field: &str| -> Vec<String> {
-        let items = container["securityContext"]["capabilities"][field].as_array().into_iter().flatten();
+        let items = container["securityContext"]["capabilities"][field]
+            .as_array()
+            .into_iter()
+            .flatten();
         items.into_iter().map(|one| text(one).to_owned()).collect()
     };
     let added = |container: &Value| -> Vec<String> {
-        list(container, "add").into_iter().filter(|one| one != "NET_BIND_SERVICE").collect()
+        list(container, "add")
+            .into_iter()
+            .filter(|one| one != "NET_BIND_SERVICE")
+            .collect()
     };
-    let keeping = pod.containers_where(|container| !list(container, "drop").iter().any(|one| one == "ALL"));
+    let keeping =
+        pod.containers_where(|container| !list(container, "drop").iter().any(|one| one == "ALL"));
     let adding = pod.containers_where(|container| !added(container).is_empty());
     let mut details = Vec::new();
     if !keeping.is_empty() {
-        details.push(format!("{} must set securityContext.capabilities.drop=[\"ALL\"]", containers(&keeping)));
+        details.push(format!(
+            "{} must set securityContext.capabilities.drop=[\"ALL\"]",
+            containers(&keeping)
+        ));
     }
     if !adding.is_empty() {
         let values = distinct(pod.containers.iter().flat_map(|one| added(one)).collect());
@@ -69,8 +92,15 @@ fn capabilities(pod: &PodView<'_>) -> Option<Violation> {
 fn volumes(pod: &PodView<'_>) -> Option<Violation> {
     let (mut names, mut kinds) = (Vec::new(), Vec::new());
     for volume in pod.spec["volumes"].as_array().into_iter().flatten() {
-        let sources = volume.as_object().into_iter().flatten().filter(|(key, value)| *key != "name" && !value.is_null());
-        let source = sources.map(|(key, _)| key.as_str()).next().unwrap_or("unknown");
+        let sources = volume
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(key, value)| *key != "name" && !value.is_null());
+        let source = sources
+            .map(|(key, _)| key.as_str())
+            .next()
+            .unwrap_or("unknown");
         if !VOLUMES.contains(&source) {
             names.push(text(&volume["name"]));
             kinds.push(source.to_owned());
@@ -96,14 +126,25 @@ fn run_as_non_root(pod: &PodView<'_>) -> Option<Violation> {
         return None;
     }
     let own = pod.security("runAsNonRoot");
-    let refusing = pod.containers_where(|container| container["securityContext"]["runAsNonRoot"] == false);
+    let refusing =
+        pod.containers_where(|container| container["securityContext"]["runAsNonRoot"] == false);
     if let Some(who) = setters(*own == false, &refusing) {
-        return Some(Violation::new(REASON, format!("{who} must not set securityContext.runAsNonRoot=false")));
+        return Some(Violation::new(
+            REASON,
+            format!("{who} must not set securityContext.runAsNonRoot=false"),
+        ));
     }
-    let silent =
-        pod.containers_where(|container| container["securityContext"]["runAsNonRoot"].is_null() && *own != true);
+    let silent = pod.containers_where(|container| {
+        container["securityContext"]["runAsNonRoot"].is_null() && *own != true
+    });
     (!silent.is_empty()).then(|| {
-        Violation::new(REASON, format!("pod or {} must set securityContext.runAsNonRoot=true", containers(&silent)))
+        Violation::new(
+            REASON,
+            format!(
+                "pod or {} must set securityContext.runAsNonRoot=true",
+                containers(&silent)
+            ),
+        )
     })
 }
 
@@ -113,7 +154,10 @@ fn run_as_user(pod: &PodView<'_>) -> Option<Violation> {
     }
     let names = pod.containers_where(|container| container["securityContext"]["runAsUser"] == 0);
     let who = setters(*pod.security("runAsUser") == 0, &names)?;
-    Some(Violation::new("runAsUser=0", format!("{who} must not set runAsUser=0")))
+    Some(Violation::new(
+        "runAsUser=0",
+        format!("{who} must not set runAsUser=0"),
+    ))
 }
 
 fn seccomp(pod: &PodView<'_>) -> Option<Violation> {
@@ -128,12 +172,20 @@ fn seccomp(pod: &PodView<'_>) -> Option<Violation> {
     let own = &pod.spec["securityContext"];
     let names = pod.containers_where(|container| bad(&container["securityContext"]));
     if let Some(who) = setters(bad(own), &names) {
-        let contexts = pod.containers.iter().map(|container| &container["securityContext"]).chain([own]);
+        let contexts = pod
+            .containers
+            .iter()
+            .map(|container| &container["securityContext"])
+            .chain([own]);
         let values = distinct(contexts.filter(|context| bad(context)).map(kind).collect());
-        let detail = format!("{who} must not set securityContext.seccompProfile.type to {}", quoted(&values));
+        let detail = format!(
+            "{who} must not set securityContext.seccompProfile.type to {}",
+            quoted(&values)
+        );
         return Some(Violation::new(REASON, detail));
     }
-    let silent = pod.containers_where(|container| !given(&container["securityContext"]) && !good(own));
+    let silent =
+        pod.containers_where(|container| !given(&container["securityContext"]) && !good(own));
     (!silent.is_empty()).then(|| {
         let detail = format!(
             "pod or {} must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\"",

@@ -16,8 +16,15 @@ impl<'a> PodView<'a> {
     pub(super) fn new(pod: &'a Value) -> Self {
         let spec = &pod["spec"];
         let lists = ["initContainers", "containers", "ephemeralContainers"];
-        let containers = lists.iter().flat_map(|list| spec[*list].as_array().into_iter().flatten()).collect();
-        Self { metadata: &pod["metadata"], spec, containers }
+        let containers = lists
+            .iter()
+            .flat_map(|list| spec[*list].as_array().into_iter().flatten())
+            .collect();
+        Self {
+            metadata: &pod["metadata"],
+            spec,
+            containers,
+        }
     }
 
     /// A field of the Pod's security context.
@@ -27,7 +34,11 @@ impl<'a> PodView<'a> {
 
     /// The names of the containers for which `bad` holds.
     pub(super) fn containers_where(&self, bad: impl Fn(&Value) -> bool) -> Vec<&'a str> {
-        self.containers.iter().filter(|one| bad(one)).map(|one| one["name"].as_str().unwrap_or_default()).collect()
+        self.containers
+            .iter()
+            .filter(|one| bad(one))
+            .map(|one| one["name"].as_str().unwrap_or_default())
+            .collect()
     }
 
     /// Whether the Pod has a user namespace of its own, in which root is nobody outside.
@@ -48,12 +59,20 @@ pub(super) fn plural(one: &'static str, many: &'static str, count: usize) -> &'s
 
 /// `"a", "b"`.
 pub(super) fn quoted<S: AsRef<str>>(items: &[S]) -> String {
-    items.iter().map(|item| format!("{:?}", item.as_ref())).collect::<Vec<_>>().join(", ")
+    items
+        .iter()
+        .map(|item| format!("{:?}", item.as_ref()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// `container "a"` or `containers "a", "b"`.
 pub(super) fn containers(names: &[&str]) -> String {
-    format!("{} {}", plural("container", "containers", names.len()), quoted(names))
+    format!(
+        "{} {}",
+        plural("container", "containers", names.len()),
+        quoted(names)
+    )
 }
 
 /// `pod and containers "a", "b"`: who set a bad value, as a list to be joined by `and`.

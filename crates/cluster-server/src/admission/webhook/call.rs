@@ -40,8 +40,15 @@ pub(super) enum CallError {
 }
 
 /// Asks the webhook about the request.
-pub(super) async fn ask(client: &Client, hook: &Hook, request: &Request) -> Result<Answer, CallError> {
-    let harmless = matches!(hook.value["sideEffects"].as_str(), Some("None" | "NoneOnDryRun"));
+pub(super) async fn ask(
+    client: &Client,
+    hook: &Hook,
+    request: &Request,
+) -> Result<Answer, CallError> {
+    let harmless = matches!(
+        hook.value["sideEffects"].as_str(),
+        Some("None" | "NoneOnDryRun")
+    );
     if request.dry_run && !harmless {
         return Err(CallError::DryRun);
     }
@@ -49,8 +56,17 @@ pub(super) async fn ask(client: &Client, hook: &Hook, request: &Request) -> Resu
     let (endpoint, path) = endpoint(&hook.value["clientConfig"], seconds)?;
     let uid = uuid::Uuid::new_v4().to_string();
     let body = Bytes::from(request.to_review(&uid).to_string());
-    let described = |why: String| CallError::Call(format!("Post \"https://{}{path}\": {why}", endpoint.authority()));
-    let sent = tokio::time::timeout(Duration::from_secs(seconds), client.post(&endpoint, &path, body)).await;
+    let described = |why: String| {
+        CallError::Call(format!(
+            "Post \"https://{}{path}\": {why}",
+            endpoint.authority()
+        ))
+    };
+    let sent = tokio::time::timeout(
+        Duration::from_secs(seconds),
+        client.post(&endpoint, &path, body),
+    )
+    .await;
     let (status, bytes) = match sent {
         Err(_) => return Err(described("context deadline exceeded".to_owned())),
         Ok(Err(error)) => return Err(transport(error, described)),
@@ -59,8 +75,11 @@ pub(super) async fn ask(client: &Client, hook: &Hook, request: &Request) -> Resu
     if !(200..300).contains(&status) {
         return Err(CallError::Call(unexpected_status(status, &bytes)));
     }
-    let review: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| CallError::Call(format!("couldn't get version/kind; json parse error: {error}")))?;
+    let review: Value = serde_json::from_slice(&bytes).map_err(|error| {
+        CallError::Call(format!(
+            "couldn't get version/kind; json parse error: {error}"
+        ))
+    })?;
     read(&hook.name, &review, &uid)
 }
 
@@ -72,10 +91,15 @@ fn transport(error: SendError, described: impl Fn(String) -> CallError) -> CallE
 }
 
 fn unexpected_status(status: u16, body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(512)]).trim().to_owned();
+    let text = String::from_utf8_lossy(&body[..body.len().min(512)])
+        .trim()
+        .to_owned();
     match status {
         404 => "the server could not find the requested resource".to_owned(),
-        _ if text.is_empty() => "an error on the server (\"unknown\") has prevented the request from succeeding".to_owned(),
+        _ if text.is_empty() => {
+            "an error on the server (\"unknown\") has prevented the request from succeeding"
+                .to_owned()
+        }
         _ => format!("an error on the server ({text:?}) has prevented the request from succeeding"),
     }
 }
@@ -88,15 +112,27 @@ fn endpoint(config: &Value, seconds: u64) -> Result<(Endpoint, String), CallErro
             "service {service:?} not found: this cluster has no Services, give clientConfig.url instead"
         )));
     }
-    let url = config["url"].as_str().ok_or_else(|| unusable("clientConfig has no url"))?;
-    let uri: http::Uri = url.parse().map_err(|_| unusable("clientConfig.url is not a URL"))?;
+    let url = config["url"]
+        .as_str()
+        .ok_or_else(|| unusable("clientConfig has no url"))?;
+    let uri: http::Uri = url
+        .parse()
+        .map_err(|_| unusable("clientConfig.url is not a URL"))?;
     let host = uri.host().filter(|_| uri.scheme_str() == Some("https"));
     let host = host.ok_or_else(|| unusable("clientConfig.url must be https://host[:port]/path"))?;
     let ca = config["caBundle"].as_str().unwrap_or_default();
-    let ca = STANDARD.decode(ca).map_err(|_| unusable("clientConfig.caBundle is not base64"))?;
-    let endpoint = Endpoint { host: host.trim_matches(['[', ']']).to_owned(), port: uri.port_u16().unwrap_or(443), ca };
+    let ca = STANDARD
+        .decode(ca)
+        .map_err(|_| unusable("clientConfig.caBundle is not base64"))?;
+    let endpoint = Endpoint {
+        host: host.trim_matches(['[', ']']).to_owned(),
+        port: uri.port_u16().unwrap_or(443),
+        ca,
+    };
     let separator = if uri.query().is_some() { '&' } else { '?' };
-    let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let path = uri
+        .path_and_query()
+        .map_or("/", http::uri::PathAndQuery::as_str);
     Ok((endpoint, format!("{path}{separator}timeout={seconds}s")))
 }
 
@@ -118,15 +154,30 @@ fn read(name: &str, review: &Value, uid: &str) -> Result<Answer, CallError> {
     }
     let answered = response["uid"].as_str().unwrap_or_default();
     if answered != uid {
-        return Err(invalid(format!("expected response.uid={uid:?}, got {answered:?}")));
+        return Err(invalid(format!(
+            "expected response.uid={uid:?}, got {answered:?}"
+        )));
     }
-    let strings = |value: &Value| value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-    let annotations = response["auditAnnotations"].as_object().into_iter().flatten();
+    let strings = |value: &Value| {
+        value
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
+    };
+    let annotations = response["auditAnnotations"]
+        .as_object()
+        .into_iter()
+        .flatten();
     Ok(Answer {
         refusal: (response["allowed"] != true).then(|| refusal(name, &response["status"])),
         patch: patch(response)?,
         warnings: strings(&response["warnings"]),
-        annotations: annotations.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
+        annotations: annotations
+            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+            .collect(),
     })
 }
 
@@ -141,7 +192,9 @@ fn patch(response: &Value) -> Result<Option<Vec<u8>>, CallError> {
             Ok(patch) => Ok(Some(patch)),
             Err(_) => invalid("response.patch is not base64"),
         },
-        (Some(_), Some(other)) => Err(CallError::Invalid(format!("invalid webhook response.patchType of {other:?}"))),
+        (Some(_), Some(other)) => Err(CallError::Invalid(format!(
+            "invalid webhook response.patchType of {other:?}"
+        ))),
     }
 }
 
@@ -154,19 +207,47 @@ fn refusal(name: &str, status: &Value) -> ApiError {
         (None, Some(reason)) => format!("{denied}: {reason}"),
         (None, None) => format!("{denied} without explanation"),
     };
-    let code = status["code"].as_u64().and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code));
-    let details = status.get("details").filter(|details| details.is_object()).cloned();
-    ApiError { details, ..ApiError::new(code.unwrap_or(400), known_reason(text("reason")), message) }
+    let code = status["code"]
+        .as_u64()
+        .and_then(|code| u16::try_from(code).ok())
+        .filter(|code| (400..600).contains(code));
+    let details = status
+        .get("details")
+        .filter(|details| details.is_object())
+        .cloned();
+    ApiError {
+        details,
+        ..ApiError::new(code.unwrap_or(400), known_reason(text("reason")), message)
+    }
 }
 
 /// The reason as one of those that Kubernetes defines; another one is left out.
 fn known_reason(reason: Option<&str>) -> &'static str {
     const REASONS: [&str; 20] = [
-        "Unauthorized", "Forbidden", "NotFound", "AlreadyExists", "Conflict", "Gone", "Invalid", "ServerTimeout",
-        "StoreReadError", "Timeout", "TooManyRequests", "BadRequest", "MethodNotAllowed", "NotAcceptable",
-        "RequestEntityTooLarge", "UnsupportedMediaType", "InternalError", "Expired", "ServiceUnavailable", "ResourceVersionTooLarge",
+        "Unauthorized",
+        "Forbidden",
+        "NotFound",
+        "AlreadyExists",
+        "Conflict",
+        "Gone",
+        "Invalid",
+        "ServerTimeout",
+        "StoreReadError",
+        "Timeout",
+        "TooManyRequests",
+        "BadRequest",
+        "MethodNotAllowed",
+        "NotAcceptable",
+        "RequestEntityTooLarge",
+        "UnsupportedMediaType",
+        "InternalError",
+        "Expired",
+        "ServiceUnavailable",
+        "ResourceVersionTooLarge",
     ];
-    reason.and_then(|reason| REASONS.into_iter().find(|known| *known == reason)).unwrap_or("")
+    reason
+        .and_then(|reason| REASONS.into_iter().find(|known| *known == reason))
+        .unwrap_or("")
 }
 
 #[cfg(test)]
@@ -180,21 +261,28 @@ mod tests {
         read("x.example.com", &review, "u1")
     }
 
-    fn check_refusal(response: Value, code: u16, message: &str) {
-        let refusal = answer(response).ok().and_then(|answer| answer.refusal).expect("a refusal");
+    fn check_refusal(response: &Value, code: u16, message: &str) {
+        let refusal = answer(response.clone())
+            .ok()
+            .and_then(|answer| answer.refusal)
+            .expect("a refusal");
         assert_eq!((refusal.code, refusal.message.as_str()), (code, message));
     }
 
     #[test]
     fn refusals_read_as_kubernetes_prints_them() {
         check_refusal(
-            json!({"uid": "u1", "allowed": false, "status": {"code": 403, "message": "no grant", "reason": "Forbidden"}}),
+            &json!({"uid": "u1", "allowed": false, "status": {"code": 403, "message": "no grant", "reason": "Forbidden"}}),
             403,
             "admission webhook \"x.example.com\" denied the request: no grant",
         );
-        check_refusal(json!({"uid": "u1"}), 400, "admission webhook \"x.example.com\" denied the request without explanation");
         check_refusal(
-            json!({"uid": "u1", "allowed": false, "status": {"code": 200, "reason": "Expired"}}),
+            &json!({"uid": "u1"}),
+            400,
+            "admission webhook \"x.example.com\" denied the request without explanation",
+        );
+        check_refusal(
+            &json!({"uid": "u1", "allowed": false, "status": {"code": 200, "reason": "Expired"}}),
             400,
             "admission webhook \"x.example.com\" denied the request: Expired",
         );
@@ -203,14 +291,25 @@ mod tests {
     #[test]
     fn only_a_true_answers_yes() {
         for allowed in [json!("true"), json!(1), json!(null)] {
-            assert!(answer(json!({"uid": "u1", "allowed": allowed})).is_ok_and(|answer| answer.refusal.is_some()));
+            assert!(
+                answer(json!({"uid": "u1", "allowed": allowed}))
+                    .is_ok_and(|answer| answer.refusal.is_some())
+            );
         }
-        assert!(answer(json!({"uid": "u1", "allowed": true})).is_ok_and(|answer| answer.refusal.is_none()));
+        assert!(
+            answer(json!({"uid": "u1", "allowed": true}))
+                .is_ok_and(|answer| answer.refusal.is_none())
+        );
     }
 
     #[test]
     fn an_answer_to_another_question_is_none() {
-        let error = answer(json!({"uid": "u2", "allowed": true})).err().map(|error| error.to_string());
-        assert_eq!(error.as_deref(), Some("received invalid webhook response: expected response.uid=\"u1\", got \"u2\""));
+        let error = answer(json!({"uid": "u2", "allowed": true}))
+            .err()
+            .map(|error| error.to_string());
+        assert_eq!(
+            error.as_deref(),
+            Some("received invalid webhook response: expected response.uid=\"u1\", got \"u2\"")
+        );
     }
 }

@@ -32,7 +32,11 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// `host:port` as in a URL.
     pub(super) fn authority(&self) -> String {
-        if self.host.contains(':') { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -79,10 +83,18 @@ impl Client {
     /// Posts `body` as JSON; the answer is status and body.
     ///
     /// A kept connection that the other side has closed meanwhile is replaced, once.
-    pub(super) async fn post(&self, endpoint: &Endpoint, path: &str, body: Bytes) -> Result<(u16, Bytes), SendError> {
+    pub(super) async fn post(
+        &self,
+        endpoint: &Endpoint,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(u16, Bytes), SendError> {
         while let Some(sender) = self.take_idle(endpoint) {
             match self.exchange(endpoint, sender, path, body.clone()).await {
-                Err(SendError::Http(error)) if error.is_canceled() || error.is_closed() || error.is_incomplete_message() => {}
+                Err(SendError::Http(error))
+                    if error.is_canceled()
+                        || error.is_closed()
+                        || error.is_incomplete_message() => {}
                 outcome => return outcome,
             }
         }
@@ -106,9 +118,15 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, "kube-apiserver-admission")
             .body(Full::new(body))
-            .map_err(|error| SendError::Configuration(format!("clientConfig.url cannot be requested: {error}")))?;
+            .map_err(|error| {
+                SendError::Configuration(format!("clientConfig.url cannot be requested: {error}"))
+            })?;
         let (head, body) = sender.send_request(request).await?.into_parts();
-        let bytes = Limited::new(body, MAX_ANSWER).collect().await.map_err(SendError::Body)?.to_bytes();
+        let bytes = Limited::new(body, MAX_ANSWER)
+            .collect()
+            .await
+            .map_err(SendError::Body)?
+            .to_bytes();
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let pool = pools.entry(endpoint.clone()).or_default();
         if pool.idle.len() < MAX_IDLE && !sender.is_closed() {
@@ -130,12 +148,21 @@ impl Client {
 
     async fn connect(&self, endpoint: &Endpoint) -> Result<Sender, SendError> {
         let tls = self.tls(endpoint)?;
-        let refused = |source| SendError::Connect { authority: endpoint.authority(), source };
-        let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await.map_err(refused)?;
+        let refused = |source| SendError::Connect {
+            authority: endpoint.authority(),
+            source,
+        };
+        let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
+            .await
+            .map_err(refused)?;
         tcp.set_nodelay(true).map_err(refused)?;
-        let name = ServerName::try_from(endpoint.host.clone())
-            .map_err(|_| SendError::Configuration(format!("{:?} is no host name", endpoint.host)))?;
-        let stream = TlsConnector::from(tls).connect(name, tcp).await.map_err(SendError::Tls)?;
+        let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| {
+            SendError::Configuration(format!("{:?} is no host name", endpoint.host))
+        })?;
+        let stream = TlsConnector::from(tls)
+            .connect(name, tcp)
+            .await
+            .map_err(SendError::Tls)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Ends with the connection; its errors reach the waiting request.
         tokio::spawn(async move { drop(connection.await) });
@@ -153,10 +180,14 @@ impl Client {
         let mut roots = rustls::RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&endpoint.ca) {
             let certificate = certificate.map_err(|_| unusable("is not PEM"))?;
-            roots.add(certificate).map_err(|_| unusable("holds a certificate that cannot be read"))?;
+            roots
+                .add(certificate)
+                .map_err(|_| unusable("holds a certificate that cannot be read"))?;
         }
         if roots.is_empty() {
-            return Err(unusable("is empty: give the PEM of the authority that signed the webhook's certificate"));
+            return Err(unusable(
+                "is empty: give the PEM of the authority that signed the webhook's certificate",
+            ));
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = rustls::ClientConfig::builder_with_provider(provider)

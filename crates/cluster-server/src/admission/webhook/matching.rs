@@ -16,7 +16,11 @@ use crate::error::ApiError;
 /// Whether the webhook is to be asked. An error refuses the request: it cannot be known whether to ask.
 pub(super) fn applies(chain: &Chain, hook: &Hook, request: &Request) -> Result<bool, ApiError> {
     Ok(!is_exempt(request)
-        && hook.value["rules"].as_array().into_iter().flatten().any(|rule| rule_matches(rule, request))
+        && hook.value["rules"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|rule| rule_matches(rule, request))
         && namespace_matches(chain, hook, request)?
         && object_matches(hook, request)
         && conditions_match(hook, request)?)
@@ -32,25 +36,36 @@ fn is_exempt(request: &Request) -> bool {
         "mutatingadmissionpolicies",
         "mutatingadmissionpolicybindings",
     ];
-    request.resource.group == "admissionregistration.k8s.io" && EXEMPT.contains(&request.resource.resource.as_str())
+    request.resource.group == "admissionregistration.k8s.io"
+        && EXEMPT.contains(&request.resource.resource.as_str())
 }
 
 fn rule_matches(rule: &Value, request: &Request) -> bool {
     let lists = |key: &str, wanted: &str| {
-        let items = rule[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let items = rule[key]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
         items.into_iter().any(|item| item == "*" || item == wanted)
     };
     lists("operations", request.operation.as_str())
         && lists("apiGroups", &request.resource.group)
         && lists("apiVersions", &request.resource.version)
-        && rule["resources"].as_array().into_iter().flatten().filter_map(Value::as_str).any(|one| resource_matches(one, request))
+        && rule["resources"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .any(|one| resource_matches(one, request))
         && scope_matches(rule["scope"].as_str(), request)
 }
 
 /// `pods` is the resource alone, `pods/*` it and all its subresources, `*` all resources without theirs.
 fn resource_matches(pattern: &str, request: &Request) -> bool {
     let (resource, subresource) = pattern.split_once('/').unwrap_or((pattern, ""));
-    (resource == "*" || resource == request.resource.resource) && (subresource == "*" || subresource == request.subresource)
+    (resource == "*" || resource == request.resource.resource)
+        && (subresource == "*" || subresource == request.subresource)
 }
 
 fn scope_matches(scope: Option<&str>, request: &Request) -> bool {
@@ -63,7 +78,12 @@ fn scope_matches(scope: Option<&str>, request: &Request) -> bool {
 }
 
 fn is_empty(selector: &Value) -> bool {
-    let empty = |key: &str| selector[key].as_array().is_none_or(Vec::is_empty) && selector[key].as_object().is_none_or(serde_json::Map::is_empty);
+    let empty = |key: &str| {
+        selector[key].as_array().is_none_or(Vec::is_empty)
+            && selector[key]
+                .as_object()
+                .is_none_or(serde_json::Map::is_empty)
+    };
     empty("matchLabels") && empty("matchExpressions")
 }
 
@@ -73,12 +93,26 @@ fn namespace_matches(chain: &Chain, hook: &Hook, request: &Request) -> Result<bo
         return Ok(true);
     }
     // A Namespace that is being made or changed is judged by the labels it will have.
-    if let Some(object) = request.object.as_ref().filter(|_| request.is_namespace() && request.subresource.is_empty()) {
+    if let Some(object) = request
+        .object
+        .as_ref()
+        .filter(|_| request.is_namespace() && request.subresource.is_empty())
+    {
         return Ok(matches_labels(selector, &object["metadata"]["labels"]));
     }
-    let name = if request.namespace.is_empty() { &request.name } else { &request.namespace };
-    let namespace = chain.store.get("namespaces", "", name).ok_or_else(|| ApiError::not_found("", "namespaces", name))?;
-    Ok(matches_labels(selector, &namespace.value["metadata"]["labels"]))
+    let name = if request.namespace.is_empty() {
+        &request.name
+    } else {
+        &request.namespace
+    };
+    let namespace = chain
+        .store
+        .get("namespaces", "", name)
+        .ok_or_else(|| ApiError::not_found("", "namespaces", name))?;
+    Ok(matches_labels(
+        selector,
+        &namespace.value["metadata"]["labels"],
+    ))
 }
 
 /// The new or the old labels will do, so that nobody escapes by changing them.
@@ -86,7 +120,8 @@ fn object_matches(hook: &Hook, request: &Request) -> bool {
     let selector = &hook.value["objectSelector"];
     let matches = |object: &Option<Value>| {
         object.as_ref().is_some_and(|object| {
-            object.get("metadata").is_some() && matches_labels(selector, &object["metadata"]["labels"])
+            object.get("metadata").is_some()
+                && matches_labels(selector, &object["metadata"]["labels"])
         })
     };
     is_empty(selector) || matches(&request.object) || matches(&request.old_object)
@@ -95,7 +130,10 @@ fn object_matches(hook: &Hook, request: &Request) -> bool {
 /// All conditions must hold. One that is false decides, else one that cannot be evaluated is an error, unless the
 /// webhook's failures are to be ignored.
 fn conditions_match(hook: &Hook, request: &Request) -> Result<bool, ApiError> {
-    let conditions = hook.value["matchConditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let conditions = hook.value["matchConditions"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     if conditions.is_empty() {
         return Ok(true);
     }
@@ -119,8 +157,12 @@ fn conditions_match(hook: &Hook, request: &Request) -> Result<bool, ApiError> {
 fn evaluate(expression: &str, context: &Context<'_>) -> Result<bool, String> {
     match program(expression)?.execute(context) {
         Ok(Cel::Bool(holds)) => Ok(holds),
-        Ok(_) => Err(format!("expression '{expression}' resulted in something that is not a bool")),
-        Err(error) => Err(format!("expression '{expression}' resulted in error: {error}")),
+        Ok(_) => Err(format!(
+            "expression '{expression}' resulted in something that is not a bool"
+        )),
+        Err(error) => Err(format!(
+            "expression '{expression}' resulted in error: {error}"
+        )),
     }
 }
 
@@ -132,7 +174,8 @@ fn program(expression: &str) -> Result<Arc<Program>, String> {
     if let Some(program) = compiled.get(expression) {
         return Ok(Arc::clone(program));
     }
-    let program = Program::compile(expression).map_err(|error| format!("compilation failed: {error}"))?;
+    let program =
+        Program::compile(expression).map_err(|error| format!("compilation failed: {error}"))?;
     let program = Arc::new(program);
     if compiled.len() >= REMEMBERED {
         compiled.clear();
@@ -157,7 +200,10 @@ fn context(request: &Request) -> Context<'static> {
     let deleted = request.operation == Operation::Delete;
     let object = request.object.as_ref().filter(|_| !deleted);
     context.add_variable_from_value("object", object.map_or(Cel::Null, to_cel));
-    context.add_variable_from_value("oldObject", request.old_object.as_ref().map_or(Cel::Null, to_cel));
+    context.add_variable_from_value(
+        "oldObject",
+        request.old_object.as_ref().map_or(Cel::Null, to_cel),
+    );
     context.add_variable_from_value("request", to_cel(&asked));
     context
 }
@@ -175,7 +221,9 @@ fn to_cel(value: &Value) -> Cel {
         Value::String(text) => Cel::String(Arc::new(text.clone())),
         Value::Array(items) => Cel::List(Arc::new(items.iter().map(to_cel).collect())),
         Value::Object(fields) => {
-            let entries = fields.iter().map(|(key, value)| (Key::String(Arc::new(key.clone())), to_cel(value)));
+            let entries = fields
+                .iter()
+                .map(|(key, value)| (Key::String(Arc::new(key.clone())), to_cel(value)));
             Cel::Map(entries.collect::<HashMap<Key, Cel>>().into())
         }
     }
@@ -194,8 +242,16 @@ mod tests {
     fn connect(resource: &str, subresource: &str, namespace: &str) -> Request {
         Request {
             operation: Operation::Connect,
-            kind: GroupVersionKind { version: "v1".into(), kind: "PodExecOptions".into(), ..Default::default() },
-            resource: GroupVersionResource { version: "v1".into(), resource: resource.into(), ..Default::default() },
+            kind: GroupVersionKind {
+                version: "v1".into(),
+                kind: "PodExecOptions".into(),
+                ..Default::default()
+            },
+            resource: GroupVersionResource {
+                version: "v1".into(),
+                resource: resource.into(),
+                ..Default::default()
+            },
             subresource: subresource.into(),
             namespace: namespace.into(),
             name: "p".into(),
@@ -203,7 +259,10 @@ mod tests {
             old_object: None,
             options: None,
             dry_run: false,
-            user: User { name: "alice".into(), ..User::default() },
+            user: User {
+                name: "alice".into(),
+                ..User::default()
+            },
             warnings: Vec::new(),
             annotations: BTreeMap::new(),
         }
@@ -211,7 +270,11 @@ mod tests {
 
     fn check_rule(resources: &str, subresource: &str, expected: bool) {
         let rule = json!({"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": [resources]});
-        assert_eq!(rule_matches(&rule, &connect("pods", subresource, "n")), expected, "{resources} {subresource}");
+        assert_eq!(
+            rule_matches(&rule, &connect("pods", subresource, "n")),
+            expected,
+            "{resources} {subresource}"
+        );
     }
 
     #[test]
@@ -231,7 +294,10 @@ mod tests {
     fn scopes_tell_namespaces_from_what_is_in_them() {
         assert!(scope_matches(Some("Namespaced"), &connect("pods", "", "n")));
         assert!(!scope_matches(Some("Cluster"), &connect("pods", "", "n")));
-        assert!(scope_matches(Some("Cluster"), &connect("namespaces", "", "n")));
+        assert!(scope_matches(
+            Some("Cluster"),
+            &connect("namespaces", "", "n")
+        ));
         assert!(scope_matches(None, &connect("nodes", "", "")));
     }
 
@@ -243,7 +309,10 @@ mod tests {
     #[test]
     fn conditions_see_the_request_and_the_options_of_a_connect() {
         check_condition("request.subResource == 'exec'", Ok(true));
-        check_condition("has(object.container) && object.container.startsWith('visit-')", Ok(true));
+        check_condition(
+            "has(object.container) && object.container.startsWith('visit-')",
+            Ok(true),
+        );
         check_condition("request.userInfo.username == 'bob'", Ok(false));
         check_condition("oldObject == null", Ok(true));
         check_condition("object.missing == 'x'", Err(()));

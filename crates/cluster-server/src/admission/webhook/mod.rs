@@ -46,17 +46,27 @@ pub(super) enum Round {
 fn hooks(store: &Store, resource: &str) -> Vec<Hook> {
     let mut all = Vec::new();
     for stored in store.list(resource, None).0 {
-        let configuration = stored.value["metadata"]["name"].as_str().unwrap_or_default();
+        let configuration = stored.value["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default();
         for value in stored.value["webhooks"].as_array().into_iter().flatten() {
             let name = value["name"].as_str().unwrap_or_default().to_owned();
-            all.push(Hook { configuration: configuration.to_owned(), name, value: value.clone() });
+            all.push(Hook {
+                configuration: configuration.to_owned(),
+                name,
+                value: value.clone(),
+            });
         }
     }
     all
 }
 
 /// Asks the mutating webhooks one after the other; the answer is the index of the last one that changed the object.
-pub(super) async fn mutate(chain: &Chain, request: &mut Request, round: Round) -> Result<Option<usize>, ApiError> {
+pub(super) async fn mutate(
+    chain: &Chain,
+    request: &mut Request,
+    round: Round,
+) -> Result<Option<usize>, ApiError> {
     let mut last_change = None;
     for (index, hook) in hooks(&chain.store, MUTATING).into_iter().enumerate() {
         if let Round::Again(changed_by) = round
@@ -69,11 +79,17 @@ pub(super) async fn mutate(chain: &Chain, request: &mut Request, round: Round) -
         }
         let number = usize::from(round != Round::First);
         let outcome = call::ask(&chain.webhooks, &hook, request).await;
-        let changed = match settle(&hook, request, outcome, &format!("mutation.webhook.admission.k8s.io/round_{number}_index_{index}"))? {
+        let changed = match settle(
+            &hook,
+            request,
+            outcome,
+            &format!("mutation.webhook.admission.k8s.io/round_{number}_index_{index}"),
+        )? {
             Some(answer) => apply(chain, &hook, request, &answer)?,
             None => continue,
         };
-        let note = json!({"configuration": hook.configuration, "webhook": hook.name, "mutated": changed});
+        let note =
+            json!({"configuration": hook.configuration, "webhook": hook.name, "mutated": changed});
         let key = format!("mutation.webhook.admission.k8s.io/round_{number}_index_{index}");
         request.annotations.insert(key, note.to_string());
         if changed {
@@ -91,7 +107,9 @@ pub(super) async fn validate(chain: &Chain, request: &mut Request) -> Result<(),
             asked.push(hook);
         }
     }
-    let calls = asked.iter().map(|hook| call::ask(&chain.webhooks, hook, request));
+    let calls = asked
+        .iter()
+        .map(|hook| call::ask(&chain.webhooks, hook, request));
     let outcomes = futures::future::join_all(calls).await;
     let mut refusal = None;
     for (index, (hook, outcome)) in asked.iter().zip(outcomes).enumerate() {
@@ -115,35 +133,61 @@ fn settle(
         Ok(answer) => {
             request.warnings.extend(answer.warnings.iter().cloned());
             for (key, value) in &answer.annotations {
-                request.annotations.insert(format!("{}/{key}", hook.name), value.clone());
+                request
+                    .annotations
+                    .insert(format!("{}/{key}", hook.name), value.clone());
             }
             match &answer.refusal {
                 Some(refusal) => Err(refusal.clone()),
                 None => Ok(Some(answer)),
             }
         }
-        Err(CallError::DryRun) => Err(ApiError::bad_request(format!("admission webhook {:?} does not support dry run", hook.name))),
+        Err(CallError::DryRun) => Err(ApiError::bad_request(format!(
+            "admission webhook {:?} does not support dry run",
+            hook.name
+        ))),
         Err(error) if hook.fails_open() => {
             tracing::warn!(webhook = hook.name, %error, "webhook failed, and its failurePolicy is Ignore");
-            request.annotations.insert(format!("failed-open.{key}"), hook.name.clone());
+            request
+                .annotations
+                .insert(format!("failed-open.{key}"), hook.name.clone());
             Ok(None)
         }
-        Err(error) => Err(ApiError::internal(format!("failed calling webhook {:?}: {error}", hook.name))),
+        Err(error) => Err(ApiError::internal(format!(
+            "failed calling webhook {:?}: {error}",
+            hook.name
+        ))),
     }
 }
 
 /// Applies an answer's patch; whether the object is another one now.
-fn apply(chain: &Chain, hook: &Hook, request: &mut Request, answer: &Answer) -> Result<bool, ApiError> {
-    let Some(patch) = &answer.patch else { return Ok(false) };
-    let failed = |why: String| ApiError::internal(format!("failed calling webhook {:?}: {why}", hook.name));
-    let before = request.object.clone().ok_or_else(|| failed("a deletion cannot be patched".into()))?;
+fn apply(
+    chain: &Chain,
+    hook: &Hook,
+    request: &mut Request,
+    answer: &Answer,
+) -> Result<bool, ApiError> {
+    let Some(patch) = &answer.patch else {
+        return Ok(false);
+    };
+    let failed =
+        |why: String| ApiError::internal(format!("failed calling webhook {:?}: {why}", hook.name));
+    let before = request
+        .object
+        .clone()
+        .ok_or_else(|| failed("a deletion cannot be patched".into()))?;
     let mut object = before.clone();
-    let patch: json_patch::Patch =
-        serde_json::from_slice(patch).map_err(|error| failed(format!("received undecodable patch in webhook response: {error}")))?;
+    let patch: json_patch::Patch = serde_json::from_slice(patch).map_err(|error| {
+        failed(format!(
+            "received undecodable patch in webhook response: {error}"
+        ))
+    })?;
     json_patch::patch(&mut object, &patch)
         .map_err(|error| failed(format!("failed to apply webhook's patch: {error}")))?;
     let resource = &request.resource;
-    if let Some(kind) = chain.kinds.resolve(&resource.group, &resource.version, &resource.resource)
+    if let Some(kind) = chain
+        .kinds
+        .resolve(&resource.group, &resource.version, &resource.resource)
         && request.operation != Operation::Connect
     {
         object = (kind.decode)(object)?.object;

@@ -9,8 +9,12 @@ pub(in crate::crd) fn default(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(fields) => {
             for (name, below) in schema["properties"].as_object().into_iter().flatten() {
-                let Some(default) = below.get("default") else { continue };
-                let absent = fields.get(name).is_none_or(|value| value.is_null() && below["nullable"] != true);
+                let Some(default) = below.get("default") else {
+                    continue;
+                };
+                let absent = fields
+                    .get(name)
+                    .is_none_or(|value| value.is_null() && below["nullable"] != true);
                 if absent {
                     fields.insert(name.clone(), default.clone());
                 }
@@ -23,7 +27,9 @@ pub(in crate::crd) fn default(value: &mut Value, schema: &Value) {
         }
         Value::Array(items) => {
             if let Some(below) = element(schema) {
-                items.iter_mut().for_each(|item| default(item, below));
+                for item in items {
+                    default(item, below);
+                }
             }
         }
         _ => {}
@@ -48,6 +54,9 @@ mod tests {
         assert_eq!(object, json!({"spec": {"mode": "Output", "count": 3}}));
         let mut object = json!({"spec": {"mode": null, "count": 0, "list": [{}, {"port": 1}]}});
         default(&mut object, &schema);
-        assert_eq!(object, json!({"spec": {"mode": "Output", "count": 0, "list": [{"port": 80}, {"port": 1}]}}));
+        assert_eq!(
+            object,
+            json!({"spec": {"mode": "Output", "count": 0, "list": [{"port": 80}, {"port": 1}]}})
+        );
     }
 }

@@ -14,14 +14,20 @@ pub(super) fn holds(format: &str, text: &str) -> bool {
         "cidr" => is_cidr(text),
         "uuid" | "uuid3" | "uuid4" | "uuid5" => uuid::Uuid::parse_str(text).is_ok(),
         "byte" => is_base64(text),
-        "uri" => text.parse::<http::Uri>().is_ok_and(|uri| uri.scheme().is_some()) || text.starts_with("urn:"),
+        "uri" => {
+            text.parse::<http::Uri>()
+                .is_ok_and(|uri| uri.scheme().is_some())
+                || text.starts_with("urn:")
+        }
         _ => true,
     }
 }
 
 fn is_base64(text: &str) -> bool {
     use base64::Engine;
-    base64::engine::general_purpose::STANDARD.decode(text).is_ok()
+    base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .is_ok()
 }
 
 fn is_cidr(text: &str) -> bool {
@@ -51,7 +57,11 @@ fn is_duration(text: &str) -> bool {
             return false;
         }
         let units = ["ns", "us", "µs", "ms", "s", "m", "h"];
-        let Some(after) = units.iter().filter(|unit| number.starts_with(**unit)).max_by_key(|unit| unit.len()) else {
+        let Some(after) = units
+            .iter()
+            .filter(|unit| number.starts_with(**unit))
+            .max_by_key(|unit| unit.len())
+        else {
             return false;
         };
         rest = &number[after.len()..];

@@ -18,7 +18,11 @@ fn flag(schema: &Value, name: &str) -> bool {
 
 /// The schema of the field `key` of an object: its own, or that of all additional ones.
 fn field<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
-    schema["properties"].get(key).or_else(|| schema.get("additionalProperties").filter(|one| one.is_object()))
+    schema["properties"].get(key).or_else(|| {
+        schema
+            .get("additionalProperties")
+            .filter(|one| one.is_object())
+    })
 }
 
 /// The schema of a list's elements.
@@ -28,5 +32,9 @@ fn element(schema: &Value) -> Option<&Value> {
 
 /// `parent.key`, or `key` at the root.
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }

@@ -17,7 +17,8 @@ pub(in crate::crd) fn prune(object: &mut Value, schema: &Value) -> Vec<String> {
 fn walk(value: &mut Value, schema: &Value, path: &str, resource: bool, dropped: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
-            let keeps_all = flag(schema, "x-kubernetes-preserve-unknown-fields") || schema["additionalProperties"] == true;
+            let keeps_all = flag(schema, "x-kubernetes-preserve-unknown-fields")
+                || schema["additionalProperties"] == true;
             let names: Vec<String> = fields.keys().cloned().collect();
             for name in names {
                 if resource && TYPE_META.contains(&name.as_str()) {
@@ -26,7 +27,13 @@ fn walk(value: &mut Value, schema: &Value, path: &str, resource: bool, dropped: 
                 let at = join(path, &name);
                 match (field(schema, &name), fields.get_mut(&name)) {
                     (Some(below), Some(value)) => {
-                        walk(value, below, &at, flag(below, "x-kubernetes-embedded-resource"), dropped);
+                        walk(
+                            value,
+                            below,
+                            &at,
+                            flag(below, "x-kubernetes-embedded-resource"),
+                            dropped,
+                        );
                     }
                     (None, Some(_)) if !keeps_all => {
                         fields.shift_remove(&name);
@@ -54,9 +61,9 @@ mod tests {
 
     use super::*;
 
-    fn check(schema: Value, mut object: Value, expected: Value, dropped: &[&str]) {
-        assert_eq!(prune(&mut object, &schema), dropped);
-        assert_eq!(object, expected);
+    fn check(schema: &Value, mut object: Value, expected: &Value, dropped: &[&str]) {
+        assert_eq!(prune(&mut object, schema), dropped);
+        assert_eq!(object, *expected);
     }
 
     #[test]
@@ -68,11 +75,11 @@ mod tests {
             "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
         }}}});
         check(
-            schema,
+            &schema,
             json!({"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "n"}, "extra": 1, "spec": {
                 "a": "1", "z": 2, "list": [{"b": "x", "y": 3}], "map": {"k": {"c": 1, "d": 2}}, "free": {"any": {"thing": 1}},
             }}),
-            json!({"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "n"}, "spec": {
+            &json!({"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "n"}, "spec": {
                 "a": "1", "list": [{"b": "x"}], "map": {"k": {"c": 1}}, "free": {"any": {"thing": 1}},
             }}),
             &["extra", "spec.z", "spec.list[0].y", "spec.map.k.d"],

@@ -35,7 +35,11 @@ fn walk(value: &Value, schema: &Value, path: &str, errors: &mut Vec<FieldError>)
 }
 
 fn at(path: &str) -> Path {
-    if path.is_empty() { Path::new("<nil>") } else { Path::new(path) }
+    if path.is_empty() {
+        Path::new("<nil>")
+    } else {
+        Path::new(path)
+    }
 }
 
 /// `spec.a in body should be …`, an invalid value.
@@ -72,7 +76,9 @@ fn check_type(value: &Value, schema: &Value, path: &str, errors: &mut Vec<FieldE
         errors.push(wrong_type(path, "integer,string", found));
         return false;
     }
-    let Some(wanted) = schema["type"].as_str() else { return true };
+    let Some(wanted) = schema["type"].as_str() else {
+        return true;
+    };
     if wanted == found || (wanted == "number" && found == "integer") {
         return true;
     }
@@ -86,12 +92,21 @@ fn wrong_type(path: &str, wanted: &str, found: &str) -> FieldError {
 }
 
 fn check_enum(value: &Value, schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let Some(allowed) = schema["enum"].as_array() else { return };
+    let Some(allowed) = schema["enum"].as_array() else {
+        return;
+    };
     if allowed.contains(value) {
         return;
     }
-    let shown = allowed.iter().map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned)).collect();
-    errors.push(FieldError::new(&at(path), Fault::NotSupported(value.clone(), shown), ""));
+    let shown = allowed
+        .iter()
+        .map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned))
+        .collect();
+    errors.push(FieldError::new(
+        &at(path),
+        Fault::NotSupported(value.clone(), shown),
+        "",
+    ));
 }
 
 fn check_string(text: &str, schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
@@ -101,58 +116,109 @@ fn check_string(text: &str, schema: &Value, path: &str, errors: &mut Vec<FieldEr
         errors.push(FieldError::new(&at(path), Fault::TooLong(most), ""));
     }
     if let Some(least) = schema["minLength"].as_u64().filter(|&least| length < least) {
-        errors.push(should(path, &value, &format!("should be at least {least} chars long")));
+        errors.push(should(
+            path,
+            &value,
+            &format!("should be at least {least} chars long"),
+        ));
     }
     if let Some(pattern) = schema["pattern"].as_str()
         && !compiled(pattern).is_some_and(|regex| regex.is_match(text))
     {
         errors.push(should(path, &value, &format!("should match '{pattern}'")));
     }
-    if let Some(name) = schema["format"].as_str().filter(|name| !format::holds(name, text)) {
+    if let Some(name) = schema["format"]
+        .as_str()
+        .filter(|name| !format::holds(name, text))
+    {
         let detail = format!("{path} in body must be of type {name}: {text:?}");
-        errors.push(FieldError::new(&at(path), Fault::TypeInvalid(value), detail));
+        errors.push(FieldError::new(
+            &at(path),
+            Fault::TypeInvalid(value),
+            detail,
+        ));
     }
 }
 
 /// A pattern is compiled once; one that cannot be compiled matches nothing.
 fn compiled(pattern: &str) -> Option<Arc<Regex>> {
-    static COMPILED: LazyLock<Mutex<HashMap<String, Option<Arc<Regex>>>>> = LazyLock::new(Mutex::default);
+    static COMPILED: LazyLock<Mutex<HashMap<String, Option<Arc<Regex>>>>> =
+        LazyLock::new(Mutex::default);
     const REMEMBERED: usize = 1024;
     let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
     if compiled.len() >= REMEMBERED {
         compiled.clear();
     }
     let entry = compiled.entry(pattern.to_owned());
-    entry.or_insert_with(|| Regex::new(pattern).ok().map(Arc::new)).clone()
+    entry
+        .or_insert_with(|| Regex::new(pattern).ok().map(Arc::new))
+        .clone()
 }
 
-fn check_number(number: &serde_json::Number, schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let (value, float) = (Value::Number(number.clone()), number.as_f64().unwrap_or(f64::NAN));
+fn check_number(
+    number: &serde_json::Number,
+    schema: &Value,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
+    let (value, float) = (
+        Value::Number(number.clone()),
+        number.as_f64().unwrap_or(f64::NAN),
+    );
     if let Some(least) = schema["minimum"].as_f64() {
         let exclusive = schema["exclusiveMinimum"] == true;
         if float < least || (exclusive && float <= least) {
-            let words = if exclusive { "greater than" } else { "greater than or equal to" };
-            errors.push(should(path, &value, &format!("should be {words} {}", schema["minimum"])));
+            let words = if exclusive {
+                "greater than"
+            } else {
+                "greater than or equal to"
+            };
+            errors.push(should(
+                path,
+                &value,
+                &format!("should be {words} {}", schema["minimum"]),
+            ));
         }
     }
     if let Some(most) = schema["maximum"].as_f64() {
         let exclusive = schema["exclusiveMaximum"] == true;
         if float > most || (exclusive && float >= most) {
-            let words = if exclusive { "less than" } else { "less than or equal to" };
-            errors.push(should(path, &value, &format!("should be {words} {}", schema["maximum"])));
+            let words = if exclusive {
+                "less than"
+            } else {
+                "less than or equal to"
+            };
+            errors.push(should(
+                path,
+                &value,
+                &format!("should be {words} {}", schema["maximum"]),
+            ));
         }
     }
-    if let Some(step) = schema["multipleOf"].as_f64().filter(|&step| step > 0.0 && (float / step).fract() != 0.0) {
-        errors.push(should(path, &value, &format!("should be a multiple of {step}")));
+    if let Some(step) = schema["multipleOf"]
+        .as_f64()
+        .filter(|&step| step > 0.0 && (float / step).fract() != 0.0)
+    {
+        errors.push(should(
+            path,
+            &value,
+            &format!("should be a multiple of {step}"),
+        ));
     }
     let fits = match schema["format"].as_str() {
-        Some("int32") => number.as_i64().is_some_and(|whole| i32::try_from(whole).is_ok()),
+        Some("int32") => number
+            .as_i64()
+            .is_some_and(|whole| i32::try_from(whole).is_ok()),
         Some("int64") => number.as_i64().is_some() || !number.is_u64(),
         _ => true,
     };
     if !fits {
         let name = schema["format"].as_str().unwrap_or_default();
-        errors.push(should(path, &value, &format!("must be of type {name}: {number}")));
+        errors.push(should(
+            path,
+            &value,
+            &format!("must be of type {name}: {number}"),
+        ));
     }
 }
 
@@ -160,10 +226,18 @@ fn check_list(items: &[Value], schema: &Value, path: &str, errors: &mut Vec<Fiel
     let (value, count) = (|| Value::from(items.to_vec()), items.len() as u64);
     if let Some(most) = schema["maxItems"].as_u64().filter(|&most| count > most) {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        errors.push(FieldError::new(&at(path), Fault::TooMany(items.len(), most), ""));
+        errors.push(FieldError::new(
+            &at(path),
+            Fault::TooMany(items.len(), most),
+            "",
+        ));
     }
     if let Some(least) = schema["minItems"].as_u64().filter(|&least| count < least) {
-        errors.push(should(path, &value(), &format!("should have at least {least} items")));
+        errors.push(should(
+            path,
+            &value(),
+            &format!("should have at least {least} items"),
+        ));
     }
     check_unique(items, schema, path, errors);
     if let Some(below) = element(schema) {
@@ -178,7 +252,10 @@ fn check_unique(items: &[Value], schema: &Value, path: &str, errors: &mut Vec<Fi
     let keys: Vec<&str> = match schema["x-kubernetes-list-type"].as_str() {
         Some("set") => Vec::new(),
         Some("map") => {
-            let keys = schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten();
+            let keys = schema["x-kubernetes-list-map-keys"]
+                .as_array()
+                .into_iter()
+                .flatten();
             keys.filter_map(Value::as_str).collect()
         }
         _ if schema["uniqueItems"] == true => Vec::new(),
@@ -188,7 +265,10 @@ fn check_unique(items: &[Value], schema: &Value, path: &str, errors: &mut Vec<Fi
         if keys.is_empty() {
             return item.clone();
         }
-        keys.iter().map(|&key| (key.to_owned(), item[key].clone())).collect::<serde_json::Map<_, _>>().into()
+        keys.iter()
+            .map(|&key| (key.to_owned(), item[key].clone()))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     };
     let mut seen: Vec<Value> = Vec::new();
     for (index, item) in items.iter().enumerate() {
@@ -202,16 +282,37 @@ fn check_unique(items: &[Value], schema: &Value, path: &str, errors: &mut Vec<Fi
 }
 
 fn check_object(value: &Value, schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let Some(fields) = value.as_object() else { return };
+    let Some(fields) = value.as_object() else {
+        return;
+    };
     let count = fields.len() as u64;
-    if let Some(most) = schema["maxProperties"].as_u64().filter(|&most| count > most) {
+    if let Some(most) = schema["maxProperties"]
+        .as_u64()
+        .filter(|&most| count > most)
+    {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        errors.push(FieldError::new(&at(path), Fault::TooMany(fields.len(), most), ""));
+        errors.push(FieldError::new(
+            &at(path),
+            Fault::TooMany(fields.len(), most),
+            "",
+        ));
     }
-    if let Some(least) = schema["minProperties"].as_u64().filter(|&least| count < least) {
-        errors.push(should(path, value, &format!("should have at least {least} properties")));
+    if let Some(least) = schema["minProperties"]
+        .as_u64()
+        .filter(|&least| count < least)
+    {
+        errors.push(should(
+            path,
+            value,
+            &format!("should have at least {least} properties"),
+        ));
     }
-    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    for name in schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
         if !fields.contains_key(name) {
             errors.push(FieldError::required(&at(&join(path, name)), ""));
         }
@@ -232,21 +333,37 @@ fn check_combined(value: &Value, schema: &Value, path: &str, errors: &mut Vec<Fi
         walk(value, schema, path, &mut found);
         found.is_empty()
     };
-    let mut refuse = |text: String| errors.push(FieldError::invalid(&at(path), value.clone(), text));
-    if schema["allOf"].as_array().is_some_and(|all| !all.iter().all(holds)) {
+    let mut refuse =
+        |text: String| errors.push(FieldError::invalid(&at(path), value.clone(), text));
+    if schema["allOf"]
+        .as_array()
+        .is_some_and(|all| !all.iter().all(holds))
+    {
         refuse(format!("{path:?} must validate all the schemas (allOf)"));
     }
-    if schema["anyOf"].as_array().is_some_and(|any| !any.iter().any(holds)) {
-        refuse(format!("{path:?} must validate at least one schema (anyOf)"));
+    if schema["anyOf"]
+        .as_array()
+        .is_some_and(|any| !any.iter().any(holds))
+    {
+        refuse(format!(
+            "{path:?} must validate at least one schema (anyOf)"
+        ));
     }
     if let Some(one) = schema["oneOf"].as_array() {
         match one.iter().filter(|schema| holds(schema)).count() {
-            0 => refuse(format!("{path:?} must validate one and only one schema (oneOf). Found none valid")),
+            0 => refuse(format!(
+                "{path:?} must validate one and only one schema (oneOf). Found none valid"
+            )),
             1 => {}
-            many => refuse(format!("{path:?} must validate one and only one schema (oneOf). Found {many} valid alternatives")),
+            many => refuse(format!(
+                "{path:?} must validate one and only one schema (oneOf). Found {many} valid alternatives"
+            )),
         }
     }
-    if schema.get("not").is_some_and(|not| not.is_object() && holds(not)) {
+    if schema
+        .get("not")
+        .is_some_and(|not| not.is_object() && holds(not))
+    {
         refuse(format!("{path:?} must not validate the schema (not)"));
     }
 }
@@ -257,7 +374,7 @@ mod tests {
 
     use super::*;
 
-    fn check(schema: Value, value: Value, expected: &[&str]) {
+    fn check(schema: &Value, value: &Value, expected: &[&str]) {
         let schema = json!({"type": "object", "properties": {"spec": schema}});
         let errors = validate(&json!({"spec": value}), &schema);
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -267,36 +384,48 @@ mod tests {
     #[test]
     fn values_are_judged_in_kubernetes_words() {
         check(
-            json!({"type": "integer"}),
-            json!("x"),
+            &json!({"type": "integer"}),
+            &json!("x"),
             &["spec: Invalid value: \"string\": spec in body must be of type integer: \"string\""],
         );
-        check(json!({"type": "object", "required": ["a"]}), json!({}), &["spec.a: Required value"]);
         check(
-            json!({"type": "string", "enum": ["A", "B"]}),
-            json!("C"),
+            &json!({"type": "object", "required": ["a"]}),
+            &json!({}),
+            &["spec.a: Required value"],
+        );
+        check(
+            &json!({"type": "string", "enum": ["A", "B"]}),
+            &json!("C"),
             &["spec: Unsupported value: \"C\": supported values: \"A\", \"B\""],
         );
         check(
-            json!({"type": "string", "pattern": "^a+$"}),
-            json!("b"),
+            &json!({"type": "string", "pattern": "^a+$"}),
+            &json!("b"),
             &["spec: Invalid value: \"b\": spec in body should match '^a+$'"],
         );
         check(
-            json!({"type": "string", "minLength": 2}),
-            json!("b"),
+            &json!({"type": "string", "minLength": 2}),
+            &json!("b"),
             &["spec: Invalid value: \"b\": spec in body should be at least 2 chars long"],
         );
         check(
-            json!({"type": "integer", "minimum": 1}),
-            json!(0),
+            &json!({"type": "integer", "minimum": 1}),
+            &json!(0),
             &["spec: Invalid value: 0: spec in body should be greater than or equal to 1"],
         );
-        check(json!({"x-kubernetes-int-or-string": true}), json!("10%"), &[]);
-        check(json!({"type": "string", "nullable": true}), Value::Null, &[]);
         check(
-            json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
-            json!([{"name": "a", "x": 1}, {"name": "a", "x": 2}]),
+            &json!({"x-kubernetes-int-or-string": true}),
+            &json!("10%"),
+            &[],
+        );
+        check(
+            &json!({"type": "string", "nullable": true}),
+            &Value::Null,
+            &[],
+        );
+        check(
+            &json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
+            &json!([{"name": "a", "x": 1}, {"name": "a", "x": 2}]),
             &["spec[1]: Duplicate value: {\"name\":\"a\"}"],
         );
     }
