@@ -32,7 +32,10 @@ impl BackOff {
     pub fn pending(&self, key: &str, since: Timestamp, now: Timestamp) -> Option<Delay> {
         let entry = self.0.get(key).filter(|entry| !is_forgotten(entry, now))?;
         let until = since + entry.delay;
-        (now < until).then_some(Delay { length: entry.delay, until })
+        (now < until).then_some(Delay {
+            length: entry.delay,
+            until,
+        })
     }
 
     /// The delay that `key` is in since its last failure.
@@ -46,7 +49,13 @@ impl BackOff {
             Some(entry) => (entry.delay * 2).min(LONGEST),
             None => FIRST,
         };
-        self.0.insert(key.to_owned(), Entry { delay, updated: now });
+        self.0.insert(
+            key.to_owned(),
+            Entry {
+                delay,
+                updated: now,
+            },
+        );
     }
 }
 
@@ -84,7 +93,10 @@ mod tests {
             now = delay.until;
             assert_eq!(back_off.pending_since_last("k", now), None);
         }
-        assert_eq!(seen, ["10s", "20s", "40s", "1m20s", "2m40s", "5m0s", "5m0s"]);
+        assert_eq!(
+            seen,
+            ["10s", "20s", "40s", "1m20s", "2m40s", "5m0s", "5m0s"]
+        );
         now += SignedDuration::from_secs(601);
         back_off.next("k", now);
         assert_eq!(back_off.pending("k", now, now).unwrap().printed(), "10s");

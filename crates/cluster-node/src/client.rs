@@ -34,7 +34,8 @@ pub enum ClientError {
 pub fn connect(url: &str, credential: &Credential) -> Result<kube::Client, ClientError> {
     let url = url.parse().map_err(|_| ClientError::Url(url.to_owned()))?;
     let mut config = kube::Config::new(url);
-    let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(credential.authority.as_bytes()).collect();
+    let roots: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(credential.authority.as_bytes()).collect();
     let roots = roots.map_err(ClientError::Authority)?;
     config.root_cert = Some(roots.into_iter().map(|root| root.to_vec()).collect());
     config.auth_info.client_certificate_data = Some(STANDARD.encode(&credential.certificate));

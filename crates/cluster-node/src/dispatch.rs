@@ -32,14 +32,22 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// One that starts its workers in `tasks`.
     pub fn new(shared: Arc<Shared>, tasks: TaskTracker) -> Self {
-        Self { shared, workers: HashMap::new(), tasks, listed: None }
+        Self {
+            shared,
+            workers: HashMap::new(),
+            tasks,
+            listed: None,
+        }
     }
 
     /// Runs for as long as the node does.
     pub async fn run(mut self) {
         let api: Api<Pod> = Api::all(self.shared.client.clone());
-        let config = watcher::Config::default().fields(&format!("spec.nodeName={}", self.shared.facts.name));
-        let mut pods = std::pin::pin!(kube::runtime::WatchStreamExt::default_backoff(watcher::watcher(api, config)));
+        let config =
+            watcher::Config::default().fields(&format!("spec.nodeName={}", self.shared.facts.name));
+        let mut pods = std::pin::pin!(kube::runtime::WatchStreamExt::default_backoff(
+            watcher::watcher(api, config)
+        ));
         let mut containers = self.shared.runtime.events();
         loop {
             tokio::select! {
@@ -82,8 +90,13 @@ impl Dispatcher {
 
     fn apply(&mut self, pod: Pod) {
         self.workers.retain(|_, handle| !handle.task.is_finished());
-        let Some(uid) = pod.metadata.uid.clone() else { return };
-        let wanted = Wanted { pod: Arc::new(pod), gone: false };
+        let Some(uid) = pod.metadata.uid.clone() else {
+            return;
+        };
+        let wanted = Wanted {
+            pod: Arc::new(pod),
+            gone: false,
+        };
         match self.workers.get(&uid) {
             Some(handle) => {
                 handle.wanted.send_modify(|old| old.pod = wanted.pod);
@@ -96,20 +109,32 @@ impl Dispatcher {
         let (sender, receiver) = watch::channel(wanted);
         let worker = Worker::new(self.shared.clone(), receiver, Arc::new(Notify::new()));
         let task = self.tasks.spawn(worker.run());
-        self.workers.insert(uid, Handle { wanted: sender, task });
+        self.workers.insert(
+            uid,
+            Handle {
+                wanted: sender,
+                task,
+            },
+        );
     }
 
     fn gone(&mut self, pod: Pod) {
         let uid = pod.metadata.uid.clone().unwrap_or_default();
         if let Some(handle) = self.workers.get(&uid) {
             let pod = Arc::new(pod);
-            handle.wanted.send_modify(|old| *old = Wanted { pod, gone: true });
+            handle
+                .wanted
+                .send_modify(|old| *old = Wanted { pod, gone: true });
         }
     }
 
     /// Pods that are not in the API any more: those with a worker, and those that only the runtime remembers.
     async fn drop_unlisted(&mut self, listed: &HashSet<String>) {
-        for (_, handle) in self.workers.iter().filter(|(uid, _)| !listed.contains(*uid)) {
+        for (_, handle) in self
+            .workers
+            .iter()
+            .filter(|(uid, _)| !listed.contains(*uid))
+        {
             handle.wanted.send_modify(|old| old.gone = true);
         }
         let sandboxes = match self.shared.runtime.sandboxes().await {
@@ -125,7 +150,13 @@ impl Dispatcher {
             pod.metadata.name = Some(sandbox.config.name);
             pod.metadata.namespace = Some(sandbox.config.namespace);
             pod.metadata.uid = Some(uid.clone());
-            self.start(uid, Wanted { pod: Arc::new(pod), gone: true });
+            self.start(
+                uid,
+                Wanted {
+                    pod: Arc::new(pod),
+                    gone: true,
+                },
+            );
         }
         self.drop_directories(listed).await;
     }
@@ -134,7 +165,9 @@ impl Dispatcher {
     async fn drop_directories(&self, listed: &HashSet<String>) {
         let known: HashSet<String> = listed.iter().chain(self.workers.keys()).cloned().collect();
         let pods = self.shared.pods_directory();
-        let removed = tokio::task::spawn_blocking(move || crate::volumes::directory::remove_others(&pods, &known));
+        let removed = tokio::task::spawn_blocking(move || {
+            crate::volumes::directory::remove_others(&pods, &known)
+        });
         if let Ok(Err(error)) = removed.await {
             tracing::warn!(%error, "a directory of a Pod that is gone was not removed");
         }

@@ -9,8 +9,8 @@ use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::client::brief;
 use crate::Clock;
+use crate::client::brief;
 
 /// `Normal` or `Warning`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,12 +52,27 @@ impl Recorder {
     /// A recorder for `node`; its task ends when the last clone of it is gone.
     pub fn start(client: kube::Client, node: String, clock: Clock) -> Self {
         let (queue, facts) = mpsc::unbounded_channel();
-        tokio::spawn(Writer { client, node, clock, written: HashMap::new() }.run(facts));
+        tokio::spawn(
+            Writer {
+                client,
+                node,
+                clock,
+                written: HashMap::new(),
+            }
+            .run(facts),
+        );
         Self { queue }
     }
 
     /// An Event of a Pod; `field_path` names one of its containers, or is empty.
-    pub fn pod(&self, pod: &Pod, field_path: &str, severity: Severity, reason: &'static str, message: String) {
+    pub fn pod(
+        &self,
+        pod: &Pod,
+        field_path: &str,
+        severity: Severity,
+        reason: &'static str,
+        message: String,
+    ) {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let fact = Fact {
             namespace: text(&pod.metadata.namespace),
@@ -96,7 +111,9 @@ impl Writer {
     async fn run(mut self, mut facts: mpsc::UnboundedReceiver<Fact>) {
         loop {
             let is_idle = facts.is_empty();
-            let Some(fact) = facts.recv().await else { return };
+            let Some(fact) = facts.recv().await else {
+                return;
+            };
             if is_idle {
                 // What the Event tells of is reported first: a status is waited for, an Event is not.
                 tokio::time::sleep(YIELD).await;
@@ -113,14 +130,18 @@ impl Writer {
         if let Some(written) = self.written.get_mut(&fact) {
             written.count += 1;
             let patch = json!({"count": written.count, "lastTimestamp": Time(now)});
-            match api.patch(&written.name, &PatchParams::default(), &Patch::Merge(patch)).await {
+            match api
+                .patch(&written.name, &PatchParams::default(), &Patch::Merge(patch))
+                .await
+            {
                 // Events are collected after a while; then it is a new one.
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
                 other => return other.map(drop),
             }
         }
         let name = format!("{}.{:x}", fact.name, now.as_nanosecond());
-        api.create(&PostParams::default(), &self.event(&fact, &name)).await?;
+        api.create(&PostParams::default(), &self.event(&fact, &name))
+            .await?;
         if self.written.len() >= REMEMBERED {
             self.written.clear();
         }
@@ -148,7 +169,10 @@ impl Writer {
             type_: Some(fact.severity.name().to_owned()),
             reason: Some(fact.reason.to_owned()),
             message: Some(fact.message.clone()),
-            source: Some(EventSource { component: Some("kubelet".to_owned()), host: Some(self.node.clone()) }),
+            source: Some(EventSource {
+                component: Some("kubelet".to_owned()),
+                host: Some(self.node.clone()),
+            }),
             reporting_component: Some("kubelet".to_owned()),
             reporting_instance: Some(self.node.clone()),
             first_timestamp: now.clone(),

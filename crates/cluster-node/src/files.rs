@@ -20,13 +20,17 @@ pub fn hosts(pod: &Pod, ip: &str, hostname: &str, node_hosts: &str) -> String {
         let mut text = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
             fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n"
             .to_owned();
-        text.push_str(&match spec.subdomain.as_deref().filter(|name| !name.is_empty()) {
-            Some(subdomain) => {
-                let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-                format!("{ip}\t{hostname}.{subdomain}.{namespace}.svc.cluster.local\t{hostname}\n")
-            }
-            None => format!("{ip}\t{hostname}\n"),
-        });
+        text.push_str(
+            &match spec.subdomain.as_deref().filter(|name| !name.is_empty()) {
+                Some(subdomain) => {
+                    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+                    format!(
+                        "{ip}\t{hostname}.{subdomain}.{namespace}.svc.cluster.local\t{hostname}\n"
+                    )
+                }
+                None => format!("{ip}\t{hostname}\n"),
+            },
+        );
         text
     };
     let aliases: Vec<_> = spec.host_aliases.iter().flatten().collect();
@@ -43,7 +47,11 @@ pub fn hosts(pod: &Pod, ip: &str, hostname: &str, node_hosts: &str) -> String {
 /// The host name in the Pod: `spec.hostname`, else the Pod's name, cut to 63 characters.
 pub fn hostname(pod: &Pod) -> String {
     let spec = roles::spec(pod);
-    let name = spec.hostname.clone().filter(|name| !name.is_empty()).or_else(|| pod.metadata.name.clone());
+    let name = spec
+        .hostname
+        .clone()
+        .filter(|name| !name.is_empty())
+        .or_else(|| pod.metadata.name.clone());
     let mut name = name.unwrap_or_default();
     name.truncate(63);
     name.trim_end_matches(['-', '.']).to_owned()
@@ -53,7 +61,11 @@ pub fn hostname(pod: &Pod) -> String {
 pub fn resolver(pod: &Pod, node_resolver: &str) -> String {
     let spec = roles::spec(pod);
     let own = spec.dns_policy.as_deref() == Some("None");
-    let mut out = if own { String::new() } else { node_resolver.to_owned() };
+    let mut out = if own {
+        String::new()
+    } else {
+        node_resolver.to_owned()
+    };
     if !out.is_empty() && !out.ends_with('\n') {
         out.push('\n');
     }
@@ -69,7 +81,12 @@ pub fn resolver(pod: &Pod, node_resolver: &str) -> String {
             Some(value) => format!("{}:{value}", name.clone().unwrap_or_default()),
             None => name.clone().unwrap_or_default(),
         };
-        let options: Vec<String> = config.options.iter().flatten().map(|o| option(&o.name, &o.value)).collect();
+        let options: Vec<String> = config
+            .options
+            .iter()
+            .flatten()
+            .map(|o| option(&o.name, &o.value))
+            .collect();
         if !options.is_empty() {
             out.push_str(&format!("options {}\n", options.join(" ")));
         }
@@ -80,7 +97,12 @@ pub fn resolver(pod: &Pod, node_resolver: &str) -> String {
 /// Writes the files of a Pod below `directory`; returns pairs of path in the container and path on the node.
 ///
 /// They are written in place: containers hold the same files mounted.
-pub fn write_all(pod: &Pod, directory: &Path, ip: &str, hostname: &str) -> io::Result<Vec<(PathBuf, PathBuf)>> {
+pub fn write_all(
+    pod: &Pod,
+    directory: &Path,
+    ip: &str,
+    hostname: &str,
+) -> io::Result<Vec<(PathBuf, PathBuf)>> {
     let etc = directory.join("etc");
     fs::create_dir_all(&etc)?;
     let read = |path| fs::read_to_string(path).unwrap_or_default();
@@ -113,7 +135,10 @@ pub fn termination_log(directory: &Path, container: &str, attempt: u32) -> io::R
 
 /// Where that file is.
 pub fn termination_path(directory: &Path, container: &str, attempt: u32) -> PathBuf {
-    directory.join("containers").join(container).join(format!("{attempt}.termination"))
+    directory
+        .join("containers")
+        .join(container)
+        .join(format!("{attempt}.termination"))
 }
 
 /// The last bytes of a container's termination message; empty if there is none.
@@ -148,8 +173,12 @@ mod tests {
     fn hosts_has_eight_lines_and_the_aliases_after_them() {
         let plain = hosts(&pod(json!({})), "10.1.2.3", "p", "");
         assert_eq!(plain.lines().count(), 8);
-        assert!(plain.ends_with("fe00::2\tip6-allrouters\n10.1.2.3\tp\n"), "{plain}");
-        let alias = json!({"hostAliases": [{"ip": "1.2.3.4", "hostnames": ["a", "b"]}], "subdomain": "s"});
+        assert!(
+            plain.ends_with("fe00::2\tip6-allrouters\n10.1.2.3\tp\n"),
+            "{plain}"
+        );
+        let alias =
+            json!({"hostAliases": [{"ip": "1.2.3.4", "hostnames": ["a", "b"]}], "subdomain": "s"});
         let text = hosts(&pod(alias), "10.1.2.3", "p", "");
         let end = "10.1.2.3\tp.s.ns.svc.cluster.local\tp\n\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n";
         assert!(text.ends_with(end), "{text}");
@@ -163,8 +192,14 @@ mod tests {
 
     #[test]
     fn the_resolver_is_the_nodes_unless_the_policy_is_none() {
-        assert_eq!(resolver(&pod(json!({})), "nameserver 1.1.1.1"), "nameserver 1.1.1.1\n");
+        assert_eq!(
+            resolver(&pod(json!({})), "nameserver 1.1.1.1"),
+            "nameserver 1.1.1.1\n"
+        );
         let own = json!({"dnsPolicy": "None", "dnsConfig": {"nameservers": ["9.9.9.9"], "options": [{"name": "ndots", "value": "2"}]}});
-        assert_eq!(resolver(&pod(own), "nameserver 1.1.1.1"), "nameserver 9.9.9.9\noptions ndots:2\n");
+        assert_eq!(
+            resolver(&pod(own), "nameserver 1.1.1.1"),
+            "nameserver 9.9.9.9\noptions ndots:2\n"
+        );
     }
 }

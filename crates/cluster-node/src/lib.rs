@@ -11,20 +11,20 @@
 pub mod node;
 pub use node::{Keep, Node, NodeConfig, StartError};
 
+pub mod backoff;
 pub mod client;
-pub mod register;
 pub mod dispatch;
-pub mod worker;
-pub mod pod;
-pub mod volumes;
-pub mod objects;
+pub mod events;
 pub mod files;
 pub mod logs;
-pub mod events;
-pub mod backoff;
+pub mod objects;
+pub mod pod;
 pub mod probes;
+pub mod register;
 pub mod serve;
 pub mod shared;
+pub mod volumes;
+pub mod worker;
 
 /// Where the time comes from.
 pub type Clock = std::sync::Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>;

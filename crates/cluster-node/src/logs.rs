@@ -47,7 +47,12 @@ fn parse(line: &[u8]) -> Option<Line<'_>> {
         b"stderr" => true,
         _ => return None,
     };
-    Some(Line { time, is_stderr, is_partial: tags.split(|&byte| byte == b':').next() == Some(b"P"), text })
+    Some(Line {
+        time,
+        is_stderr,
+        is_partial: tags.split(|&byte| byte == b':').next() == Some(b"P"),
+        text,
+    })
 }
 
 /// Turns lines into what a client reads.
@@ -60,7 +65,11 @@ struct Printer {
 
 impl Printer {
     fn new(options: Options) -> Self {
-        Self { left: options.limit, options, partial: [false; 2] }
+        Self {
+            left: options.limit,
+            options,
+            partial: [false; 2],
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -70,7 +79,11 @@ impl Printer {
     fn print(&mut self, line: &[u8], out: &mut Vec<u8>) {
         let Some(line) = parse(line) else { return };
         if let Some(since) = self.options.since {
-            if line.time.parse::<Timestamp>().is_ok_and(|time| time < since) {
+            if line
+                .time
+                .parse::<Timestamp>()
+                .is_ok_and(|time| time < since)
+            {
                 return;
             }
         }
@@ -86,7 +99,9 @@ impl Printer {
             out.push(b'\n');
         }
         if let Some(left) = &mut self.left {
-            let wanted = usize::try_from(*left).unwrap_or(usize::MAX).min(out.len() - start);
+            let wanted = usize::try_from(*left)
+                .unwrap_or(usize::MAX)
+                .min(out.len() - start);
             out.truncate(start + wanted);
             *left -= wanted as u64;
         }
@@ -108,7 +123,12 @@ async fn tail_start(file: &mut tokio::fs::File, lines: u64) -> io::Result<u64> {
         file.seek(SeekFrom::Start(start)).await?;
         block.resize(usize::try_from(at - start).unwrap_or_default(), 0);
         file.read_exact(&mut block).await?;
-        for (index, _) in block.iter().enumerate().rev().filter(|&(_, &byte)| byte == b'\n') {
+        for (index, _) in block
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|&(_, &byte)| byte == b'\n')
+        {
             let end = start + index as u64 + 1;
             if end == length {
                 continue;
@@ -137,7 +157,11 @@ pub async fn send(
         None => 0,
     };
     file.seek(SeekFrom::Start(start)).await?;
-    let changes = if options.follow { Some(Changes::of(&path)?) } else { None };
+    let changes = if options.follow {
+        Some(Changes::of(&path)?)
+    } else {
+        None
+    };
     let mut printer = Printer::new(options);
     let (mut unread, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
     let mut is_last = changes.is_none();
@@ -180,7 +204,10 @@ impl Changes {
     fn of(path: &Path) -> io::Result<Self> {
         let notify = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
         inotify::add_watch(&notify, path, inotify::WatchFlags::MODIFY)?;
-        #[expect(deprecated, reason = "the descriptor is owned, so it stays open for as long as it is registered")]
+        #[expect(
+            deprecated,
+            reason = "the descriptor is owned, so it stays open for as long as it is registered"
+        )]
         let registered = AsyncFd::new(notify)?;
         Ok(Self(registered))
     }
@@ -188,7 +215,9 @@ impl Changes {
     /// Waits for a write; at most a while, since the end of a container writes nothing.
     async fn wait(&self) -> io::Result<()> {
         const CHECK: std::time::Duration = std::time::Duration::from_millis(250);
-        let Ok(ready) = tokio::time::timeout(CHECK, self.0.readable()).await else { return Ok(()) };
+        let Ok(ready) = tokio::time::timeout(CHECK, self.0.readable()).await else {
+            return Ok(());
+        };
         let mut ready = ready?;
         let mut events = [0; 4096];
         while rustix::io::read(self.0.get_ref(), &mut events).is_ok_and(|read| read > 0) {}
@@ -224,9 +253,14 @@ mod tests {
     async fn read(options: Options) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
-        std::fs::File::create(&path).unwrap().write_all(LOG.as_bytes()).unwrap();
+        std::fs::File::create(&path)
+            .unwrap()
+            .write_all(LOG.as_bytes())
+            .unwrap();
         let (out, mut pieces) = tokio::sync::mpsc::channel(16);
-        send(path, options, || async { true }.boxed(), out).await.unwrap();
+        send(path, options, || async { true }.boxed(), out)
+            .await
+            .unwrap();
         let mut text = Vec::new();
         while let Some(piece) = pieces.recv().await {
             text.extend_from_slice(&piece.unwrap());
@@ -238,15 +272,65 @@ mod tests {
     async fn a_log_is_read_as_it_was_asked_for() {
         let check = async |options, expected: &str| assert_eq!(read(options).await, expected);
         check(Options::default(), "one\ntwo\nthree\n").await;
-        check(Options { follow: true, ..Options::default() }, "one\ntwo\nthree\n").await;
-        check(Options { tail: Some(1), ..Options::default() }, "three\n").await;
-        check(Options { tail: Some(0), ..Options::default() }, "").await;
-        check(Options { tail: Some(99), ..Options::default() }, "one\ntwo\nthree\n").await;
-        check(Options { limit: Some(5), ..Options::default() }, "one\nt").await;
+        check(
+            Options {
+                follow: true,
+                ..Options::default()
+            },
+            "one\ntwo\nthree\n",
+        )
+        .await;
+        check(
+            Options {
+                tail: Some(1),
+                ..Options::default()
+            },
+            "three\n",
+        )
+        .await;
+        check(
+            Options {
+                tail: Some(0),
+                ..Options::default()
+            },
+            "",
+        )
+        .await;
+        check(
+            Options {
+                tail: Some(99),
+                ..Options::default()
+            },
+            "one\ntwo\nthree\n",
+        )
+        .await;
+        check(
+            Options {
+                limit: Some(5),
+                ..Options::default()
+            },
+            "one\nt",
+        )
+        .await;
         let since = Some("2026-01-01T00:00:03Z".parse().unwrap());
-        check(Options { since, ..Options::default() }, "three\n").await;
+        check(
+            Options {
+                since,
+                ..Options::default()
+            },
+            "three\n",
+        )
+        .await;
         let stamped = "2026-01-01T00:00:02Z o\n2026-01-01T00:00:03Z three\n";
-        check(Options { timestamps: true, tail: Some(2), ..Options::default() }, stamped).await;
+        check(
+            Options {
+                timestamps: true,
+                tail: Some(2),
+                ..Options::default()
+            },
+            stamped,
+        )
+        .await;
     }
 
     #[tokio::test]
@@ -257,15 +341,20 @@ mod tests {
         let (out, mut pieces) = tokio::sync::mpsc::channel(16);
         let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let seen = ended.clone();
-        let options = Options { follow: true, ..Options::default() };
+        let options = Options {
+            follow: true,
+            ..Options::default()
+        };
         let ended_now = move || {
             let ended = seen.load(std::sync::atomic::Ordering::SeqCst);
             async move { ended }.boxed()
         };
         let sending = tokio::spawn(send(path, options, ended_now, out));
-        file.write_all(b"2026-01-01T00:00:00Z stdout F late\n").unwrap();
+        file.write_all(b"2026-01-01T00:00:00Z stdout F late\n")
+            .unwrap();
         assert_eq!(pieces.recv().await.unwrap().unwrap().as_ref(), b"late\n");
-        file.write_all(b"2026-01-01T00:00:00Z stdout F last\n").unwrap();
+        file.write_all(b"2026-01-01T00:00:00Z stdout F last\n")
+            .unwrap();
         ended.store(true, std::sync::atomic::Ordering::SeqCst);
         assert_eq!(pieces.recv().await.unwrap().unwrap().as_ref(), b"last\n");
         assert!(pieces.recv().await.is_none());

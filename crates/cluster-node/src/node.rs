@@ -83,15 +83,33 @@ impl Node {
     pub async fn start(mut config: NodeConfig) -> Result<Self, StartError> {
         // Containers mount what is in it: a relative path would mean another place there.
         let absolute = std::path::absolute(&config.data_dir);
-        config.data_dir = absolute.map_err(|source| StartError::DataDir { path: config.data_dir.clone(), source })?;
+        config.data_dir = absolute.map_err(|source| StartError::DataDir {
+            path: config.data_dir.clone(),
+            source,
+        })?;
         let tls = server_config(&config.certificate, &config.key, &config.authority)?;
-        let listen = |source| StartError::Listen { address: config.listen, source };
+        let listen = |source| StartError::Listen {
+            address: config.listen,
+            source,
+        };
         let endpoint = Endpoint::bind(config.listen, tls).await.map_err(listen)?;
         let port = endpoint.port().map_err(listen)?;
         let shared = Arc::new(shared(&config));
-        register::register(&shared, port).await.map_err(|error| StartError::Register(Box::new(error)))?;
-        let (stop, loops, pods) = (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
-        let node = Self { shared: shared.clone(), port, stop, loops, pods };
+        register::register(&shared, port)
+            .await
+            .map_err(|error| StartError::Register(Box::new(error)))?;
+        let (stop, loops, pods) = (
+            CancellationToken::new(),
+            TaskTracker::new(),
+            TaskTracker::new(),
+        );
+        let node = Self {
+            shared: shared.clone(),
+            port,
+            stop,
+            loops,
+            pods,
+        };
         node.until_stopped(endpoint.run(shared.clone(), node.stop.clone()));
         node.until_stopped(register::keep_alive(shared.clone(), port));
         node.until_stopped(Dispatcher::new(shared, node.pods.clone()).run());
@@ -132,10 +150,13 @@ impl Node {
             Ok(sandboxes) => sandboxes,
             Err(error) => return tracing::warn!(%error, "the runtime does not list its sandboxes"),
         };
-        let stops = sandboxes.into_iter().filter(|sandbox| sandbox.ready).map(|sandbox| {
-            let runtime = self.shared.runtime.clone();
-            async move { (runtime.stop_sandbox(&sandbox.id).await, sandbox.id) }
-        });
+        let stops = sandboxes
+            .into_iter()
+            .filter(|sandbox| sandbox.ready)
+            .map(|sandbox| {
+                let runtime = self.shared.runtime.clone();
+                async move { (runtime.stop_sandbox(&sandbox.id).await, sandbox.id) }
+            });
         for (stopped, sandbox) in futures::future::join_all(stops).await {
             if let Err(error) = stopped {
                 tracing::warn!(sandbox, %error, "a sandbox was not stopped");
@@ -143,7 +164,9 @@ impl Node {
         }
         // What is mounted for Pods would outlive this process; the next start mounts it again.
         let pods = self.shared.pods_directory();
-        let unmounted = tokio::task::spawn_blocking(move || crate::volumes::directory::unmount_all(&pods)).await;
+        let unmounted =
+            tokio::task::spawn_blocking(move || crate::volumes::directory::unmount_all(&pods))
+                .await;
         if let Ok(Err(error)) = unmounted {
             tracing::warn!(%error, "a volume was not unmounted");
         }
@@ -168,8 +191,17 @@ fn shared(config: &NodeConfig) -> Shared {
         runtime: config.runtime.clone(),
         images: config.images.clone(),
         objects: Objects::new(config.client.clone()),
-        events: Recorder::start(config.client.clone(), config.name.clone(), config.clock.clone()),
-        facts: NodeFacts { name: config.name.clone(), host_ip: config.listen.ip().to_string(), cpu, memory },
+        events: Recorder::start(
+            config.client.clone(),
+            config.name.clone(),
+            config.clock.clone(),
+        ),
+        facts: NodeFacts {
+            name: config.name.clone(),
+            host_ip: config.listen.ip().to_string(),
+            cpu,
+            memory,
+        },
         memory: bytes,
         scheme,
         data_dir: config.data_dir.clone(),

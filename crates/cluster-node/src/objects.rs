@@ -39,22 +39,39 @@ impl Objects {
     }
 
     /// A ConfigMap, if it exists.
-    pub async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<ConfigMap>, ObjectError> {
+    pub async fn config_map(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<ConfigMap>, ObjectError> {
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-        api.get_opt(name).await.map_err(failed(format!("configmap {namespace}/{name}")))
+        api.get_opt(name)
+            .await
+            .map_err(failed(format!("configmap {namespace}/{name}")))
     }
 
     /// A Secret, if it exists.
     pub async fn secret(&self, namespace: &str, name: &str) -> Result<Option<Secret>, ObjectError> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        api.get_opt(name).await.map_err(failed(format!("secret {namespace}/{name}")))
+        api.get_opt(name)
+            .await
+            .map_err(failed(format!("secret {namespace}/{name}")))
     }
 
     /// A token of the Pod's service account, bound to the Pod (KEP-1205).
-    pub async fn token(&self, pod: &Pod, audience: Option<&str>, seconds: i64) -> Result<String, ObjectError> {
+    pub async fn token(
+        &self,
+        pod: &Pod,
+        audience: Option<&str>,
+        seconds: i64,
+    ) -> Result<String, ObjectError> {
         let meta = &pod.metadata;
         let namespace = meta.namespace.as_deref().unwrap_or_default();
-        let account = pod.spec.as_ref().and_then(|spec| spec.service_account_name.as_deref()).unwrap_or("default");
+        let account = pod
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.service_account_name.as_deref())
+            .unwrap_or("default");
         let request = TokenRequest {
             spec: Some(TokenRequestSpec {
                 audiences: Some(audience.into_iter().map(ToOwned::to_owned).collect()),
@@ -71,12 +88,22 @@ impl Objects {
         };
         let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
         let what = format!("token of service account {namespace}/{account}");
-        let made = api.create_token_request(account, &PostParams::default(), &request).await;
+        let made = api
+            .create_token_request(account, &PostParams::default(), &request)
+            .await;
         let made = made.map_err(failed(what.clone()))?;
-        made.status.and_then(|status| status.token).ok_or(ObjectError::NotFound { kind: "token", name: what })
+        made.status
+            .and_then(|status| status.token)
+            .ok_or(ObjectError::NotFound {
+                kind: "token",
+                name: what,
+            })
     }
 }
 
 fn failed(what: String) -> impl FnOnce(kube::Error) -> ObjectError {
-    move |error| ObjectError::Api { what, error: Box::new(error) }
+    move |error| ObjectError::Api {
+        what,
+        error: Box::new(error),
+    }
 }

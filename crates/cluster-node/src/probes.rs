@@ -61,12 +61,27 @@ pub struct Place {
 
 impl Probes {
     /// Starts the probes of `container`; `None` if it has none.
-    pub fn start(shared: Arc<Shared>, pod: &Pod, container: &Spec, place: Place, wake: Arc<Notify>) -> Option<Self> {
-        let Container { startup_probe, readiness_probe, liveness_probe, .. } = container.container.clone();
+    pub fn start(
+        shared: Arc<Shared>,
+        pod: &Pod,
+        container: &Spec,
+        place: Place,
+        wake: Arc<Notify>,
+    ) -> Option<Self> {
+        let Container {
+            startup_probe,
+            readiness_probe,
+            liveness_probe,
+            ..
+        } = container.container.clone();
         if startup_probe.is_none() && readiness_probe.is_none() && liveness_probe.is_none() {
             return None;
         }
-        let first = Verdict { started: startup_probe.is_none(), ready: readiness_probe.is_none(), kill: None };
+        let first = Verdict {
+            started: startup_probe.is_none(),
+            ready: readiness_probe.is_none(),
+            kill: None,
+        };
         let verdict = Arc::new(Mutex::new(first));
         let subject = Subject {
             shared,
@@ -83,14 +98,23 @@ impl Probes {
             if let Some(probe) = startup_probe {
                 subject.startup(&probe).await;
             }
-            tokio::join!(subject.readiness(readiness_probe), subject.liveness(liveness_probe));
+            tokio::join!(
+                subject.readiness(readiness_probe),
+                subject.liveness(liveness_probe)
+            );
         });
-        Some(Self { verdict, _tasks: tasks })
+        Some(Self {
+            verdict,
+            _tasks: tasks,
+        })
     }
 
     /// What they say now.
     pub fn verdict(&self) -> Verdict {
-        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.verdict
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -99,7 +123,10 @@ fn seconds(value: Option<i32>, default: u64) -> Duration {
 }
 
 fn threshold(value: Option<i32>, default: u32) -> u32 {
-    value.and_then(|n| u32::try_from(n).ok()).filter(|&n| n > 0).unwrap_or(default)
+    value
+        .and_then(|n| u32::try_from(n).ok())
+        .filter(|&n| n > 0)
+        .unwrap_or(default)
 }
 
 impl Subject {
@@ -151,7 +178,11 @@ impl Subject {
         tokio::time::sleep(seconds(probe.initial_delay_seconds, 0)).await;
         let mut failures = 0;
         loop {
-            failures = if self.once("Liveness", &probe).await { 0 } else { failures + 1 };
+            failures = if self.once("Liveness", &probe).await {
+                0
+            } else {
+                failures + 1
+            };
             if failures >= threshold(probe.failure_threshold, 3) {
                 self.change(|verdict| verdict.kill = Some("liveness"));
                 return std::future::pending().await;
@@ -173,7 +204,9 @@ impl Subject {
         }
         let message = format!("{kind} probe failed: {why}");
         let path = &self.container.field_path;
-        self.shared.events.pod(&self.pod, path, Severity::Warning, "Unhealthy", message);
+        self.shared
+            .events
+            .pod(&self.pod, path, Severity::Warning, "Unhealthy", message);
         false
     }
 
@@ -182,21 +215,39 @@ impl Subject {
             return self.command(exec.command.clone().unwrap_or_default()).await;
         }
         if let Some(tcp) = &probe.tcp_socket {
-            return self.connect(tcp.host.as_deref(), &tcp.port, limit).await.map(drop);
+            return self
+                .connect(tcp.host.as_deref(), &tcp.port, limit)
+                .await
+                .map(drop);
         }
         if let Some(http) = &probe.http_get {
             return self.http(http, limit).await;
         }
-        Err("probes other than exec, httpGet and tcpSocket are not available on this node".to_owned())
+        Err(
+            "probes other than exec, httpGet and tcpSocket are not available on this node"
+                .to_owned(),
+        )
     }
 
     async fn command(&self, command: Vec<String>) -> Result<(), String> {
-        let options = StreamOptions { stdout: true, stderr: true, ..StreamOptions::default() };
-        let streams = self.shared.runtime.exec(&self.id, command, options).await.map_err(|error| error.to_string())?;
+        let options = StreamOptions {
+            stdout: true,
+            stderr: true,
+            ..StreamOptions::default()
+        };
+        let streams = self
+            .shared
+            .runtime
+            .exec(&self.id, command, options)
+            .await
+            .map_err(|error| error.to_string())?;
         let mut output = Vec::new();
         for stream in [streams.stdout, streams.stderr].into_iter().flatten() {
             let mut stream = stream.take(10 * 1024);
-            stream.read_to_end(&mut output).await.map_err(|error| error.to_string())?;
+            stream
+                .read_to_end(&mut output)
+                .await
+                .map_err(|error| error.to_string())?;
         }
         match streams.exit.await {
             Ok(0) => Ok(()),
@@ -207,12 +258,18 @@ impl Subject {
 
     fn port(&self, port: &IntOrString) -> Result<u16, String> {
         match port {
-            IntOrString::Int(number) => u16::try_from(*number).map_err(|_| format!("{number} is no port")),
+            IntOrString::Int(number) => {
+                u16::try_from(*number).map_err(|_| format!("{number} is no port"))
+            }
             IntOrString::String(name) => {
                 let ports = self.container.container.ports.iter().flatten();
                 let mut named = ports.filter(|port| port.name.as_deref() == Some(name));
-                let found = named.next().and_then(|port| u16::try_from(port.container_port).ok());
-                found.or_else(|| name.parse().ok()).ok_or_else(|| format!("couldn't find port {name:?}"))
+                let found = named
+                    .next()
+                    .and_then(|port| u16::try_from(port.container_port).ok());
+                found
+                    .or_else(|| name.parse().ok())
+                    .ok_or_else(|| format!("couldn't find port {name:?}"))
             }
         }
     }
@@ -225,7 +282,9 @@ impl Subject {
         limit: Duration,
     ) -> Result<tokio::net::TcpStream, String> {
         let ip = match host.filter(|host| !host.is_empty()) {
-            Some(host) => host.parse().map_err(|_| format!("host {host:?} is no address"))?,
+            Some(host) => host
+                .parse()
+                .map_err(|_| format!("host {host:?} is no address"))?,
             None => self.ip.unwrap_or(IpAddr::from([127, 0, 0, 1])),
         };
         let address = SocketAddr::new(ip, self.port(port)?);
@@ -235,7 +294,10 @@ impl Subject {
         std::thread::spawn(move || {
             let _ = tell.send(connect_within(pid, address, limit));
         });
-        let stream = told.await.map_err(|_| "the probe was cut off".to_owned())?.map_err(|error| error.to_string())?;
+        let stream = told
+            .await
+            .map_err(|_| "the probe was cut off".to_owned())?
+            .map_err(|error| error.to_string())?;
         tokio::net::TcpStream::from_std(stream).map_err(|error| error.to_string())
     }
 
@@ -243,20 +305,55 @@ impl Subject {
         if action.scheme.as_deref() == Some("HTTPS") {
             return Err("httpGet probes over HTTPS are not available on this node".to_owned());
         }
-        let mut stream = self.connect(action.host.as_deref(), &action.port, limit).await?;
+        let mut stream = self
+            .connect(action.host.as_deref(), &action.port, limit)
+            .await?;
         let path = action.path.as_deref().unwrap_or("/");
         let mut headers = action.http_headers.clone().unwrap_or_default();
-        let has = |name: &str| headers.iter().any(|header| header.name.eq_ignore_ascii_case(name));
-        let host = if has("host") { String::new() } else { format!("Host: {}\r\n", self.ip.map_or_else(|| "localhost".to_owned(), |ip| ip.to_string())) };
-        let agent = if has("user-agent") { "" } else { "User-Agent: kube-probe/1.36\r\n" };
-        headers.retain(|header| !header.name.contains(['\r', '\n']) && !header.value.contains(['\r', '\n']));
-        let own: String = headers.iter().map(|header| format!("{}: {}\r\n", header.name, header.value)).collect();
-        let request = format!("GET {path} HTTP/1.1\r\n{host}{agent}{own}Accept: */*\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
+        let has = |name: &str| {
+            headers
+                .iter()
+                .any(|header| header.name.eq_ignore_ascii_case(name))
+        };
+        let host = if has("host") {
+            String::new()
+        } else {
+            format!(
+                "Host: {}\r\n",
+                self.ip
+                    .map_or_else(|| "localhost".to_owned(), |ip| ip.to_string())
+            )
+        };
+        let agent = if has("user-agent") {
+            ""
+        } else {
+            "User-Agent: kube-probe/1.36\r\n"
+        };
+        headers.retain(|header| {
+            !header.name.contains(['\r', '\n']) && !header.value.contains(['\r', '\n'])
+        });
+        let own: String = headers
+            .iter()
+            .map(|header| format!("{}: {}\r\n", header.name, header.value))
+            .collect();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\n{host}{agent}{own}Accept: */*\r\nConnection: close\r\n\r\n"
+        );
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .map_err(|error| error.to_string())?;
         let mut answer = Vec::new();
-        stream.take(10 * 1024).read_to_end(&mut answer).await.map_err(|error| error.to_string())?;
+        stream
+            .take(10 * 1024)
+            .read_to_end(&mut answer)
+            .await
+            .map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&answer);
-        let code = text.split_whitespace().nth(1).and_then(|code| code.parse::<u16>().ok());
+        let code = text
+            .split_whitespace()
+            .nth(1)
+            .and_then(|code| code.parse::<u16>().ok());
         match code {
             Some(200..400) => Ok(()),
             Some(code) => Err(format!("HTTP probe failed with statuscode: {code}")),
@@ -265,7 +362,11 @@ impl Subject {
     }
 }
 
-fn connect_within(pid: u32, address: SocketAddr, limit: Duration) -> std::io::Result<std::net::TcpStream> {
+fn connect_within(
+    pid: u32,
+    address: SocketAddr,
+    limit: Duration,
+) -> std::io::Result<std::net::TcpStream> {
     let namespace = std::fs::File::open(format!("/proc/{pid}/ns/net"))?;
     let kind = rustix::thread::LinkNameSpaceType::Network;
     rustix::thread::move_into_link_name_space(rustix::fd::AsFd::as_fd(&namespace), Some(kind))?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::{
-    DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeStatus, NodeSystemInfo,
+    DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeStatus,
+    NodeSystemInfo,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
@@ -38,9 +39,15 @@ pub async fn register(shared: &Shared, port: u16) -> kube::Result<()> {
         ("beta.kubernetes.io/os", "linux"),
         ("beta.kubernetes.io/arch", architecture()),
     ];
-    let labels: BTreeMap<String, String> = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let labels: BTreeMap<String, String> = labels
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
     let node = Node {
-        metadata: ObjectMeta { name: Some(name.to_owned()), labels: Some(labels.clone()), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(labels.clone()),
+            ..ObjectMeta::default()
+        },
         status: Some(status.clone()),
         ..Node::default()
     };
@@ -48,13 +55,16 @@ pub async fn register(shared: &Shared, port: u16) -> kube::Result<()> {
         Ok(_) => {}
         Err(kube::Error::Api(answer)) if answer.code == 409 => {
             let patch = json!({"metadata": {"labels": labels}});
-            api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+            api.patch(name, &PatchParams::default(), &Patch::Merge(patch))
+                .await?;
         }
         Err(error) => return Err(error),
     }
     // A create may drop the status, as it does for other kinds.
     let patch = json!({"status": status});
-    api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
+    api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+        .await
+        .map(drop)
 }
 
 /// Renews the Lease, and tells the API now and then that the node is well.
@@ -81,12 +91,18 @@ async fn renew(shared: &Shared) -> kube::Result<()> {
     let name = shared.facts.name.as_str();
     let now = MicroTime(shared.now());
     let patch = json!({"spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now}});
-    match api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await {
+    match api
+        .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+        .await
+    {
         Err(kube::Error::Api(answer)) if answer.code == 404 => {}
         other => return other.map(drop),
     }
     let lease = Lease {
-        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
         spec: Some(LeaseSpec {
             holder_identity: Some(name.to_owned()),
             lease_duration_seconds: Some(LEASE_SECONDS),
@@ -98,18 +114,28 @@ async fn renew(shared: &Shared) -> kube::Result<()> {
 }
 
 fn status(shared: &Shared, port: u16) -> NodeStatus {
-    let address = |type_: &str, address: &str| NodeAddress { type_: type_.to_owned(), address: address.to_owned() };
+    let address = |type_: &str, address: &str| NodeAddress {
+        type_: type_.to_owned(),
+        address: address.to_owned(),
+    };
     let amounts = BTreeMap::from([
         ("cpu".to_owned(), shared.facts.cpu.clone()),
         ("memory".to_owned(), shared.facts.memory.clone()),
         ("pods".to_owned(), Quantity(PODS.to_owned())),
     ]);
     NodeStatus {
-        addresses: Some(vec![address("InternalIP", &shared.facts.host_ip), address("Hostname", &shared.facts.name)]),
+        addresses: Some(vec![
+            address("InternalIP", &shared.facts.host_ip),
+            address("Hostname", &shared.facts.name),
+        ]),
         capacity: Some(amounts.clone()),
         allocatable: Some(amounts),
         conditions: Some(conditions(shared)),
-        daemon_endpoints: Some(NodeDaemonEndpoints { kubelet_endpoint: Some(DaemonEndpoint { port: i32::from(port) }) }),
+        daemon_endpoints: Some(NodeDaemonEndpoints {
+            kubelet_endpoint: Some(DaemonEndpoint {
+                port: i32::from(port),
+            }),
+        }),
         node_info: Some(node_info(shared)),
         declared_features: Some(vec!["ExtendWebSocketsToKubelet".to_owned()]),
         ..NodeStatus::default()
@@ -127,15 +153,40 @@ fn conditions(shared: &Shared) -> Vec<NodeCondition> {
         last_transition_time: now.clone(),
     };
     vec![
-        condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-        condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-        condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-        condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+        condition(
+            "MemoryPressure",
+            "False",
+            "KubeletHasSufficientMemory",
+            "kubelet has sufficient memory available",
+        ),
+        condition(
+            "DiskPressure",
+            "False",
+            "KubeletHasNoDiskPressure",
+            "kubelet has no disk pressure",
+        ),
+        condition(
+            "PIDPressure",
+            "False",
+            "KubeletHasSufficientPID",
+            "kubelet has sufficient PID available",
+        ),
+        condition(
+            "Ready",
+            "True",
+            "KubeletReady",
+            "kubelet is posting ready status",
+        ),
     ]
 }
 
 fn node_info(shared: &Shared) -> NodeSystemInfo {
-    let read = |path| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let read = |path| {
+        std::fs::read_to_string(path)
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
     let system = rustix::system::uname();
     NodeSystemInfo {
         architecture: architecture().to_owned(),
@@ -155,8 +206,13 @@ fn node_info(shared: &Shared) -> NodeSystemInfo {
 /// `PRETTY_NAME` of `/etc/os-release`.
 fn os_image() -> String {
     let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
-    name.map_or_else(|| "Linux".to_owned(), |name| name.trim_matches('"').to_owned())
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.map_or_else(
+        || "Linux".to_owned(),
+        |name| name.trim_matches('"').to_owned(),
+    )
 }
 
 /// The architecture in Go's words.
@@ -173,6 +229,12 @@ pub fn capacity() -> (Quantity, Quantity, i64) {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kibibytes: i64 = total.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0);
-    (Quantity(cpus.to_string()), Quantity(format!("{kibibytes}Ki")), kibibytes * 1024)
+    let kibibytes: i64 = total
+        .and_then(|text| text.trim().trim_end_matches(" kB").parse().ok())
+        .unwrap_or(0);
+    (
+        Quantity(cpus.to_string()),
+        Quantity(format!("{kibibytes}Ki")),
+        kibibytes * 1024,
+    )
 }

@@ -81,7 +81,9 @@ impl Shared {
     pub fn log_directory(&self, pod: &Pod) -> PathBuf {
         let (namespace, name) = key(pod);
         let uid = pod.metadata.uid.as_deref().unwrap_or_default();
-        self.data_dir.join("logs").join(format!("{namespace}_{name}_{uid}"))
+        self.data_dir
+            .join("logs")
+            .join(format!("{namespace}_{name}_{uid}"))
     }
 
     /// Wakes `wake` when a container of the sandbox changes.
@@ -103,25 +105,35 @@ impl Shared {
 
     /// Wakes everybody: news were missed.
     pub fn wake_all(&self) {
-        locked(&self.listeners).values().for_each(|wake| wake.notify_one());
+        locked(&self.listeners)
+            .values()
+            .for_each(|wake| wake.notify_one());
     }
 
     /// Shows the node's server a Pod and its status.
     pub fn show(&self, pod: &Pod, status: &PodStatus) {
-        let view = View { pod: Arc::new(pod.clone()), status: Arc::new(status.clone()) };
+        let view = View {
+            pod: Arc::new(pod.clone()),
+            status: Arc::new(status.clone()),
+        };
         locked(&self.views).insert(key(pod), view);
     }
 
     /// The Pod is gone; a later one of the same name stays.
     pub fn forget(&self, pod: &Pod) {
         let mut views = locked(&self.views);
-        if views.get(&key(pod)).is_some_and(|view| view.pod.metadata.uid == pod.metadata.uid) {
+        if views
+            .get(&key(pod))
+            .is_some_and(|view| view.pod.metadata.uid == pod.metadata.uid)
+        {
             views.remove(&key(pod));
         }
     }
 
     /// A Pod by name.
     pub fn view(&self, namespace: &str, name: &str) -> Option<View> {
-        locked(&self.views).get(&(namespace.to_owned(), name.to_owned())).cloned()
+        locked(&self.views)
+            .get(&(namespace.to_owned(), name.to_owned()))
+            .cloned()
     }
 }

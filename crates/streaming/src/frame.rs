@@ -86,10 +86,14 @@ pub enum FrameError {
 impl Frame {
     /// Reads the payload of one WebSocket message, binary or text as `protocol` has it.
     pub fn decode(protocol: Protocol, payload: Bytes) -> Result<Self, FrameError> {
-        let Some(&first) = payload.first() else { return Err(FrameError::Empty) };
+        let Some(&first) = payload.first() else {
+            return Err(FrameError::Empty);
+        };
         if protocol.is_base64() {
             let channel = Channel::parse(first.wrapping_sub(b'0'))?;
-            let bytes = STANDARD.decode(&payload[1..]).map_err(|_| FrameError::NotBase64)?;
+            let bytes = STANDARD
+                .decode(&payload[1..])
+                .map_err(|_| FrameError::NotBase64)?;
             return Ok(Self::Data(channel, bytes.into()));
         }
         if first == CLOSE && protocol.can_half_close() {
@@ -117,7 +121,10 @@ impl Frame {
                 Some(Message::Binary(out.freeze()))
             }
             Self::Close(channel) if protocol.can_half_close() => {
-                Some(Message::Binary(Bytes::copy_from_slice(&[CLOSE, channel.number()])))
+                Some(Message::Binary(Bytes::copy_from_slice(&[
+                    CLOSE,
+                    channel.number(),
+                ])))
             }
             Self::Close(_) => None,
         }
@@ -134,19 +141,32 @@ mod tests {
     #[test]
     fn frames_are_read_as_kubernetes_writes_them() {
         let check = |protocol, payload: &'static [u8], expected: Result<Frame, FrameError>| {
-            assert_eq!(Frame::decode(protocol, Bytes::from_static(payload)), expected, "{payload:?}");
+            assert_eq!(
+                Frame::decode(protocol, Bytes::from_static(payload)),
+                expected,
+                "{payload:?}"
+            );
         };
-        let data = |channel, bytes: &'static [u8]| Ok(Frame::Data(channel, Bytes::from_static(bytes)));
+        let data =
+            |channel, bytes: &'static [u8]| Ok(Frame::Data(channel, Bytes::from_static(bytes)));
         check(Protocol::V5, b"\x00ls\n", data(Channel::Stdin, b"ls\n"));
         check(Protocol::V5, b"\x01", data(Channel::Stdout, b""));
         check(Protocol::V5, b"\xff\x00", Ok(Frame::Close(Channel::Stdin)));
-        check(Protocol::V4, b"\xff\x00", Err(FrameError::UnknownChannel(255)));
+        check(
+            Protocol::V4,
+            b"\xff\x00",
+            Err(FrameError::UnknownChannel(255)),
+        );
         check(Protocol::V5, b"\xff", Err(FrameError::BadClose));
         check(Protocol::V5, b"\x09x", Err(FrameError::UnknownChannel(9)));
         check(Protocol::V5, b"", Err(FrameError::Empty));
         check(Protocol::V4Base64, b"0bHMK", data(Channel::Stdin, b"ls\n"));
         check(Protocol::V4Base64, b"0!!", Err(FrameError::NotBase64));
-        check(Protocol::V4Base64, b"\x00", Err(FrameError::UnknownChannel(208)));
+        check(
+            Protocol::V4Base64,
+            b"\x00",
+            Err(FrameError::UnknownChannel(208)),
+        );
     }
 
     #[test]
@@ -170,7 +190,10 @@ mod tests {
     #[test]
     fn only_v5_can_close_one_channel() {
         let close = Frame::Close(Channel::Stdin);
-        assert_eq!(close.encode(Protocol::V5), Some(Message::Binary(Bytes::from_static(b"\xff\x00"))));
+        assert_eq!(
+            close.encode(Protocol::V5),
+            Some(Message::Binary(Bytes::from_static(b"\xff\x00")))
+        );
         assert_eq!(close.encode(Protocol::V4), None);
         assert_eq!(close.encode(Protocol::V4Base64), None);
     }

@@ -30,7 +30,9 @@ impl Protocol {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|protocol| protocol.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|protocol| protocol.name() == name)
     }
 
     /// Whether messages are text.
@@ -50,10 +52,14 @@ mod tests {
 
     #[test]
     fn the_first_spoken_protocol_of_the_clients_list_is_taken() {
-        let check = |offered, expected| assert_eq!(Protocol::negotiate(offered), expected, "{offered:?}");
+        let check =
+            |offered, expected| assert_eq!(Protocol::negotiate(offered), expected, "{offered:?}");
         check("v5.channel.k8s.io", Some(Protocol::V5));
         check("v4.channel.k8s.io, v5.channel.k8s.io", Some(Protocol::V4));
-        check("channel.k8s.io,v4.base64.channel.k8s.io", Some(Protocol::V4Base64));
+        check(
+            "channel.k8s.io,v4.base64.channel.k8s.io",
+            Some(Protocol::V4Base64),
+        );
         check("SPDY/3.1", None);
         check("", None);
     }

@@ -54,10 +54,12 @@ impl Outcome {
         let status: Value = serde_json::from_slice(bytes).map_err(|_| StatusError::NotAStatus)?;
         match (status["status"].as_str(), status["reason"].as_str()) {
             (Some("Success"), _) => Ok(Self::Success),
-            (Some("Failure"), Some("NonZeroExitCode")) => {
-                exit_code(&status).map(Self::ExitCode).ok_or(StatusError::NoExitCode)
-            }
-            (Some("Failure"), _) => Ok(Self::Failure(status["message"].as_str().unwrap_or_default().to_owned())),
+            (Some("Failure"), Some("NonZeroExitCode")) => exit_code(&status)
+                .map(Self::ExitCode)
+                .ok_or(StatusError::NoExitCode),
+            (Some("Failure"), _) => Ok(Self::Failure(
+                status["message"].as_str().unwrap_or_default().to_owned(),
+            )),
             _ => Err(StatusError::NotAStatus),
         }
     }
@@ -65,7 +67,10 @@ impl Outcome {
 
 fn exit_code(status: &Value) -> Option<i32> {
     let causes = status["details"]["causes"].as_array()?;
-    causes.iter().find(|cause| cause["reason"] == "ExitCode")?["message"].as_str()?.parse().ok()
+    causes.iter().find(|cause| cause["reason"] == "ExitCode")?["message"]
+        .as_str()?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -74,7 +79,11 @@ mod tests {
 
     #[test]
     fn outcomes_are_read_back() {
-        for outcome in [Outcome::Success, Outcome::ExitCode(7), Outcome::ExitCode(137)] {
+        for outcome in [
+            Outcome::Success,
+            Outcome::ExitCode(7),
+            Outcome::ExitCode(137),
+        ] {
             let bytes = outcome.to_json().to_string();
             assert_eq!(Outcome::parse(bytes.as_bytes()).ok(), Some(outcome));
         }
@@ -82,7 +91,12 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_no_success() {
-        for text in ["", "{}", r#"{"status":"Fine"}"#, r#"{"status":"Failure","reason":"NonZeroExitCode"}"#] {
+        for text in [
+            "",
+            "{}",
+            r#"{"status":"Fine"}"#,
+            r#"{"status":"Failure","reason":"NonZeroExitCode"}"#,
+        ] {
             assert!(Outcome::parse(text.as_bytes()).is_err(), "{text}");
         }
     }

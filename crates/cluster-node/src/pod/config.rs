@@ -48,7 +48,9 @@ pub enum ConfigError {
         container: String,
     },
     /// A sub path that leaves its volume, or cannot be made.
-    #[error("failed to prepare subPath for volumeMount {mount:?} of container {container:?}: {why}")]
+    #[error(
+        "failed to prepare subPath for volumeMount {mount:?} of container {container:?}: {why}"
+    )]
     SubPath {
         /// The mounted volume.
         mount: String,
@@ -110,9 +112,15 @@ fn labels(pod: &Pod, container: &str) -> BTreeMap<String, String> {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     BTreeMap::from([
         ("io.kubernetes.pod.name".to_owned(), text(&meta.name)),
-        ("io.kubernetes.pod.namespace".to_owned(), text(&meta.namespace)),
+        (
+            "io.kubernetes.pod.namespace".to_owned(),
+            text(&meta.namespace),
+        ),
         (POD_UID_LABEL.to_owned(), text(&meta.uid)),
-        ("io.kubernetes.container.name".to_owned(), container.to_owned()),
+        (
+            "io.kubernetes.container.name".to_owned(),
+            container.to_owned(),
+        ),
     ])
 }
 
@@ -123,12 +131,20 @@ fn mounts(inputs: &Inputs<'_>) -> Result<Vec<Mount>, ConfigError> {
         out.push(volume_mount(inputs, mount)?);
     }
     let mounted = |path: &Path| {
-        container.volume_mounts.iter().flatten().any(|mount| Path::new(&mount.mount_path) == path)
+        container
+            .volume_mounts
+            .iter()
+            .flatten()
+            .any(|mount| Path::new(&mount.mount_path) == path)
     };
     for (container_path, host_path) in inputs.files.iter().filter(|(path, _)| !mounted(path)) {
         out.push(own_file(host_path, container_path));
     }
-    if let Some(path) = container.termination_message_path.as_deref().filter(|path| !path.is_empty()) {
+    if let Some(path) = container
+        .termination_message_path
+        .as_deref()
+        .filter(|path| !path.is_empty())
+    {
         out.push(own_file(&inputs.termination_log, Path::new(path)));
     }
     // A mount below another one comes after it.
@@ -148,25 +164,43 @@ fn own_file(host_path: &Path, container_path: &Path) -> Mount {
 fn volume_mount(inputs: &Inputs<'_>, mount: &VolumeMount) -> Result<Mount, ConfigError> {
     let container = inputs.container.name().to_owned();
     let Some(volume) = inputs.volumes.get(&mount.name) else {
-        return Err(ConfigError::NoVolume { volume: mount.name.clone(), container });
+        return Err(ConfigError::NoVolume {
+            volume: mount.name.clone(),
+            container,
+        });
     };
     let propagation = mount.mount_propagation.as_deref().unwrap_or("None");
     if propagation == "Bidirectional" {
-        let text = format!("mount propagation Bidirectional of volume {:?} is not available on this node", mount.name);
+        let text = format!(
+            "mount propagation Bidirectional of volume {:?} is not available on this node",
+            mount.name
+        );
         return Err(ConfigError::Unsupported(text));
     }
     if mount.recursive_read_only.as_deref() == Some("Enabled") {
-        let text = format!("recursive read-only mount of volume {:?} is not available on this node", mount.name);
+        let text = format!(
+            "recursive read-only mount of volume {:?} is not available on this node",
+            mount.name
+        );
         return Err(ConfigError::Unsupported(text));
     }
-    let lookup = |name: &str| inputs.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let lookup = |name: &str| {
+        inputs
+            .env
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
     let sub_path = match (&mount.sub_path_expr, &mount.sub_path) {
         (Some(expression), _) if !expression.is_empty() => expand(expression, lookup),
         (_, Some(path)) => path.clone(),
         _ => String::new(),
     };
-    let host_path = within(volume, &sub_path)
-        .map_err(|why| ConfigError::SubPath { mount: mount.name.clone(), container, why })?;
+    let host_path = within(volume, &sub_path).map_err(|why| ConfigError::SubPath {
+        mount: mount.name.clone(),
+        container,
+        why,
+    })?;
     Ok(Mount {
         host_path,
         container_path: Path::new("/").join(&mount.mount_path),
@@ -192,5 +226,9 @@ fn within(volume: &Path, sub_path: &str) -> Result<PathBuf, String> {
         (Ok(root), Ok(real)) => (root, real),
         (Err(error), _) | (_, Err(error)) => return Err(error.to_string()),
     };
-    if real.starts_with(&root) { Ok(real) } else { Err(format!("{sub_path:?} leads out of the volume")) }
+    if real.starts_with(&root) {
+        Ok(real)
+    } else {
+        Err(format!("{sub_path:?} leads out of the volume"))
+    }
 }

@@ -69,7 +69,12 @@ pub fn references(container: &Container) -> (Vec<String>, Vec<String>) {
         config_maps.extend(from.config_map_ref.iter().map(|r| r.name.clone()));
         secrets.extend(from.secret_ref.iter().map(|r| r.name.clone()));
     }
-    for source in container.env.iter().flatten().filter_map(|var| var.value_from.as_ref()) {
+    for source in container
+        .env
+        .iter()
+        .flatten()
+        .filter_map(|var| var.value_from.as_ref())
+    {
         config_maps.extend(source.config_map_key_ref.iter().map(|r| r.name.clone()));
         secrets.extend(source.secret_key_ref.iter().map(|r| r.name.clone()));
     }
@@ -93,7 +98,10 @@ struct Variables(Vec<(String, String)>);
 
 impl Variables {
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     fn set(&mut self, name: String, value: String) {
@@ -108,19 +116,43 @@ fn add_from(inputs: &Inputs<'_>, out: &mut Variables) -> Result<(), EnvError> {
     for from in inputs.container.env_from.iter().flatten() {
         let prefix = from.prefix.as_deref().unwrap_or_default();
         if let Some(reference) = &from.config_map_ref {
-            match inputs.sources.config_maps.get(&reference.name).and_then(Option::as_ref) {
-                Some(data) => data.iter().for_each(|(k, v)| out.set(format!("{prefix}{k}"), v.clone())),
+            match inputs
+                .sources
+                .config_maps
+                .get(&reference.name)
+                .and_then(Option::as_ref)
+            {
+                Some(data) => data
+                    .iter()
+                    .for_each(|(k, v)| out.set(format!("{prefix}{k}"), v.clone())),
                 None if reference.optional == Some(true) => {}
-                None => return Err(EnvError::NoObject { kind: "configmap", name: reference.name.clone() }),
+                None => {
+                    return Err(EnvError::NoObject {
+                        kind: "configmap",
+                        name: reference.name.clone(),
+                    });
+                }
             }
         }
         if let Some(reference) = &from.secret_ref {
-            match inputs.sources.secrets.get(&reference.name).and_then(Option::as_ref) {
+            match inputs
+                .sources
+                .secrets
+                .get(&reference.name)
+                .and_then(Option::as_ref)
+            {
                 Some(data) => {
-                    data.iter().for_each(|(k, v)| out.set(format!("{prefix}{k}"), String::from_utf8_lossy(v).into()));
+                    data.iter().for_each(|(k, v)| {
+                        out.set(format!("{prefix}{k}"), String::from_utf8_lossy(v).into())
+                    });
                 }
                 None if reference.optional == Some(true) => {}
-                None => return Err(EnvError::NoObject { kind: "secret", name: reference.name.clone() }),
+                None => {
+                    return Err(EnvError::NoObject {
+                        kind: "secret",
+                        name: reference.name.clone(),
+                    });
+                }
             }
         }
     }
@@ -135,23 +167,58 @@ fn value(inputs: &Inputs<'_>, known: &Variables, var: &EnvVar) -> Result<Option<
     }
 }
 
-fn from_source(inputs: &Inputs<'_>, variable: &str, source: &EnvVarSource) -> Result<Option<String>, EnvError> {
+fn from_source(
+    inputs: &Inputs<'_>,
+    variable: &str,
+    source: &EnvVarSource,
+) -> Result<Option<String>, EnvError> {
     if let Some(reference) = &source.field_ref {
-        return Ok(Some(fields::field(inputs.pod, inputs.node, inputs.pod_ips, &reference.field_path)?));
+        return Ok(Some(fields::field(
+            inputs.pod,
+            inputs.node,
+            inputs.pod_ips,
+            &reference.field_path,
+        )?));
     }
     if let Some(reference) = &source.resource_field_ref {
-        return Ok(Some(fields::resource(inputs.pod, inputs.node, inputs.container, reference)?));
+        return Ok(Some(fields::resource(
+            inputs.pod,
+            inputs.node,
+            inputs.container,
+            reference,
+        )?));
     }
     let namespace = inputs.pod.metadata.namespace.as_deref().unwrap_or_default();
     if let Some(r) = &source.config_map_key_ref {
-        let object = inputs.sources.config_maps.get(&r.name).and_then(Option::as_ref);
+        let object = inputs
+            .sources
+            .config_maps
+            .get(&r.name)
+            .and_then(Option::as_ref);
         let found = object.map(|data| data.get(&r.key).cloned());
-        return key(found, r.optional == Some(true), ("configmap", "ConfigMap"), namespace, &r.name, &r.key);
+        return key(
+            found,
+            r.optional == Some(true),
+            ("configmap", "ConfigMap"),
+            namespace,
+            &r.name,
+            &r.key,
+        );
     }
     if let Some(r) = &source.secret_key_ref {
         let object = inputs.sources.secrets.get(&r.name).and_then(Option::as_ref);
-        let found = object.map(|data| data.get(&r.key).map(|bytes| String::from_utf8_lossy(bytes).into_owned()));
-        return key(found, r.optional == Some(true), ("secret", "Secret"), namespace, &r.name, &r.key);
+        let found = object.map(|data| {
+            data.get(&r.key)
+                .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        });
+        return key(
+            found,
+            r.optional == Some(true),
+            ("secret", "Secret"),
+            namespace,
+            &r.name,
+            &r.key,
+        );
     }
     Err(EnvError::Unsupported(variable.to_owned()))
 }
@@ -170,16 +237,33 @@ fn key(
         _ if optional => Ok(None),
         Some(None) => {
             let (namespace, name, key) = (namespace.to_owned(), name.to_owned(), key.to_owned());
-            Err(EnvError::NoKey { kind, namespace, name, key })
+            Err(EnvError::NoKey {
+                kind,
+                namespace,
+                name,
+                key,
+            })
         }
-        None => Err(EnvError::NoObject { kind: object, name: name.to_owned() }),
+        None => Err(EnvError::NoObject {
+            kind: object,
+            name: name.to_owned(),
+        }),
     }
 }
 
 /// Command and arguments with `$(NAME)` of the environment replaced.
 pub fn expanded(words: Option<&Vec<String>>, environment: &[(String, String)]) -> Vec<String> {
-    let lookup = |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    words.into_iter().flatten().map(|word| expand(word, lookup)).collect()
+    let lookup = |name: &str| {
+        environment
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    };
+    words
+        .into_iter()
+        .flatten()
+        .map(|word| expand(word, lookup))
+        .collect()
 }
 
 #[cfg(test)]
@@ -191,7 +275,8 @@ mod tests {
     use super::{Inputs, NodeFacts, Sources, environment};
 
     fn check(container: Value, expected: Result<&[(&str, &str)], &str>) {
-        let pod: Pod = serde_json::from_value(json!({"metadata": {"name": "p", "namespace": "ns"}})).unwrap();
+        let pod: Pod =
+            serde_json::from_value(json!({"metadata": {"name": "p", "namespace": "ns"}})).unwrap();
         let container: Container = serde_json::from_value(container).unwrap();
         let node = NodeFacts {
             name: "n".into(),
@@ -200,13 +285,29 @@ mod tests {
             memory: Quantity("1Gi".into()),
         };
         let mut sources = Sources::default();
-        sources.config_maps.insert("cm".into(), Some([("K".to_owned(), "v".to_owned())].into()));
-        sources.secrets.insert("sec".into(), Some([("P".to_owned(), b"s3".to_vec())].into()));
+        sources
+            .config_maps
+            .insert("cm".into(), Some([("K".to_owned(), "v".to_owned())].into()));
+        sources.secrets.insert(
+            "sec".into(),
+            Some([("P".to_owned(), b"s3".to_vec())].into()),
+        );
         sources.config_maps.insert("none".into(), None);
-        let inputs = Inputs { pod: &pod, container: &container, node: &node, pod_ips: &[], sources: &sources };
+        let inputs = Inputs {
+            pod: &pod,
+            container: &container,
+            node: &node,
+            pod_ips: &[],
+            sources: &sources,
+        };
         let got = environment(&inputs).map_err(|e| e.to_string());
         let expected = expected
-            .map(|pairs| pairs.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect::<Vec<_>>())
+            .map(|pairs| {
+                pairs
+                    .iter()
+                    .map(|&(k, v)| (k.to_owned(), v.to_owned()))
+                    .collect::<Vec<_>>()
+            })
             .map_err(ToOwned::to_owned);
         assert_eq!(got, expected, "{container:?}");
     }
@@ -214,7 +315,10 @@ mod tests {
     #[test]
     fn every_source_is_resolved_in_order() {
         let from = json!([{"configMapRef": {"name": "cm"}, "prefix": "X_"}, {"secretRef": {"name": "sec"}}]);
-        check(json!({"name": "c", "envFrom": from}), Ok(&[("X_K", "v"), ("P", "s3")]));
+        check(
+            json!({"name": "c", "envFrom": from}),
+            Ok(&[("X_K", "v"), ("P", "s3")]),
+        );
         let env = json!([
             {"name": "A", "value": "1"},
             {"name": "B", "value": "$(A)2$(C)"},
@@ -224,17 +328,35 @@ mod tests {
             {"name": "O", "valueFrom": {"configMapKeyRef": {"name": "none", "key": "K", "optional": true}}},
             {"name": "L", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
         ]);
-        let expected = [("A", "3"), ("B", "12$(C)"), ("N", "ns"), ("K", "v"), ("L", "2")];
+        let expected = [
+            ("A", "3"),
+            ("B", "12$(C)"),
+            ("N", "ns"),
+            ("K", "v"),
+            ("L", "2"),
+        ];
         check(json!({"name": "c", "env": env}), Ok(&expected));
     }
 
     #[test]
     fn what_is_missing_is_said_in_the_kubelets_words() {
         let one = |reference| json!({"name": "c", "env": [{"name": "A", "valueFrom": reference}]});
-        check(one(json!({"configMapKeyRef": {"name": "none", "key": "k"}})), Err("configmap \"none\" not found"));
+        check(
+            one(json!({"configMapKeyRef": {"name": "none", "key": "k"}})),
+            Err("configmap \"none\" not found"),
+        );
         let no_key = Err("couldn't find key k in ConfigMap ns/cm");
-        check(one(json!({"configMapKeyRef": {"name": "cm", "key": "k"}})), no_key);
-        check(one(json!({"secretKeyRef": {"name": "sec", "key": "k"}})), Err("couldn't find key k in Secret ns/sec"));
-        check(json!({"name": "c", "envFrom": [{"secretRef": {"name": "no"}}]}), Err("secret \"no\" not found"));
+        check(
+            one(json!({"configMapKeyRef": {"name": "cm", "key": "k"}})),
+            no_key,
+        );
+        check(
+            one(json!({"secretKeyRef": {"name": "sec", "key": "k"}})),
+            Err("couldn't find key k in Secret ns/sec"),
+        );
+        check(
+            json!({"name": "c", "envFrom": [{"secretRef": {"name": "no"}}]}),
+            Err("secret \"no\" not found"),
+        );
     }
 }

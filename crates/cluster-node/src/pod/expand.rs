@@ -44,7 +44,8 @@ mod tests {
             "EMPTY" => Some(""),
             _ => None,
         };
-        let check = |input: &str, expected: &str| assert_eq!(expand(input, lookup), expected, "{input}");
+        let check =
+            |input: &str, expected: &str| assert_eq!(expand(input, lookup), expected, "{input}");
         check("$(A)", "1");
         check("$$(A)", "$(A)");
         check("$(NOPE)", "$(NOPE)");

@@ -36,12 +36,21 @@ pub enum FieldError {
 }
 
 /// The value of `fieldPath`. `pod_ips` are known once the Pod has a sandbox.
-pub fn field(pod: &Pod, node: &NodeFacts, pod_ips: &[String], path: &str) -> Result<String, FieldError> {
+pub fn field(
+    pod: &Pod,
+    node: &NodeFacts,
+    pod_ips: &[String],
+    path: &str,
+) -> Result<String, FieldError> {
     let meta = &pod.metadata;
     let text = |value: &Option<String>| Ok(value.clone().unwrap_or_default());
     if let Some((map, key)) = subscript(path) {
         let entry = |map: &Option<BTreeMap<String, String>>| {
-            Ok(map.as_ref().and_then(|map| map.get(key)).cloned().unwrap_or_default())
+            Ok(map
+                .as_ref()
+                .and_then(|map| map.get(key))
+                .cloned()
+                .unwrap_or_default())
         };
         return match map {
             "metadata.labels" => entry(&meta.labels),
@@ -71,7 +80,11 @@ fn subscript(path: &str) -> Option<(&str, &str)> {
 
 /// `key="value"` lines, sorted, as the downward API writes labels and annotations.
 fn listed(map: Option<&BTreeMap<String, String>>) -> String {
-    let lines: Vec<String> = map.into_iter().flatten().map(|(key, value)| format!("{key}={value:?}")).collect();
+    let lines: Vec<String> = map
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={value:?}"))
+        .collect();
     lines.join("\n")
 }
 
@@ -82,7 +95,10 @@ pub fn resource(
     own: &Container,
     selector: &ResourceFieldSelector,
 ) -> Result<String, FieldError> {
-    let named = selector.container_name.as_deref().filter(|name| !name.is_empty());
+    let named = selector
+        .container_name
+        .as_deref()
+        .filter(|name| !name.is_empty());
     let spec = roles::spec(pod);
     let container = match named {
         None => own,
@@ -108,7 +124,9 @@ pub fn resource(
         (None, _, "cpu" | "memory" | "ephemeral-storage") => Quantity("0".to_owned()),
         _ => return Err(unsupported()),
     };
-    divided(&quantity, selector.divisor.as_ref()).map(|n| n.to_string()).ok_or_else(unsupported)
+    divided(&quantity, selector.divisor.as_ref())
+        .map(|n| n.to_string())
+        .ok_or_else(unsupported)
 }
 
 #[cfg(test)]
@@ -134,7 +152,11 @@ mod tests {
         };
         let ips = ["10.1.2.3".to_owned()];
         let check = |path, expected: Option<&str>| {
-            assert_eq!(field(&pod, &node, &ips, path).ok().as_deref(), expected, "{path}");
+            assert_eq!(
+                field(&pod, &node, &ips, path).ok().as_deref(),
+                expected,
+                "{path}"
+            );
         };
         check("metadata.name", Some("p"));
         check("metadata.labels['b']", Some("2"));

@@ -37,36 +37,56 @@ pub struct Plan {
 /// Chooses the next step.
 pub fn plan(facts: &Facts<'_>) -> Plan {
     if is_finished(facts) {
-        return Plan { finished: true, start: Vec::new() };
+        return Plan {
+            finished: true,
+            start: Vec::new(),
+        };
     }
     let mut start = ephemeral(facts);
     match initialization(facts) {
         Some(next) => start.extend(next),
         None => start.extend(regular(facts)),
     }
-    Plan { finished: false, start }
+    Plan {
+        finished: false,
+        start,
+    }
 }
 
 fn of_role<'a>(facts: &'a Facts<'_>, roles: &'a [Role]) -> impl Iterator<Item = (usize, &'a Spec)> {
-    facts.containers.iter().enumerate().filter(move |(_, spec)| roles.contains(&spec.role))
+    facts
+        .containers
+        .iter()
+        .enumerate()
+        .filter(move |(_, spec)| roles.contains(&spec.role))
 }
 
 /// An ephemeral container is started if no record of it exists, and never again (EC-K-01, EC-K-02).
 fn ephemeral(facts: &Facts<'_>) -> Vec<usize> {
-    let unknown = |spec: &Spec| facts.records.newest(spec.name()).is_none() && !facts.seen.contains(spec.name());
-    of_role(facts, &[Role::Ephemeral]).filter(|(_, spec)| unknown(spec)).map(|(index, _)| index).collect()
+    let unknown = |spec: &Spec| {
+        facts.records.newest(spec.name()).is_none() && !facts.seen.contains(spec.name())
+    };
+    of_role(facts, &[Role::Ephemeral])
+        .filter(|(_, spec)| unknown(spec))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 /// The restart policy of a container: its own, else the Pod's.
 pub fn restart_policy<'a>(pod: &'a Pod, container: &'a Spec) -> &'a str {
     let own = container.container.restart_policy.as_deref();
-    let pods = pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref());
+    let pods = pod
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.restart_policy.as_deref());
     own.or(pods).unwrap_or("Always")
 }
 
 /// Whether a container is to be made (again), back-off apart (`ShouldContainerBeRestarted`).
 pub fn should_start(pod: &Pod, container: &Spec, records: &Records) -> bool {
-    let Some(record) = records.newest(container.name()) else { return true };
+    let Some(record) = records.newest(container.name()) else {
+        return true;
+    };
     match &record.state {
         ContainerState::Running { .. } => false,
         ContainerState::Created | ContainerState::Unknown => true,
@@ -86,7 +106,8 @@ fn failed_for_good(facts: &Facts<'_>, container: &Spec) -> bool {
 
 fn is_finished(facts: &Facts<'_>) -> bool {
     if of_role(facts, &[Role::Init]).any(|(_, spec)| failed_for_good(facts, spec)) {
-        return !of_role(facts, &[Role::Regular]).any(|(_, c)| facts.records.newest(c.name()).is_some_and(is_running));
+        return !of_role(facts, &[Role::Regular])
+            .any(|(_, c)| facts.records.newest(c.name()).is_some_and(is_running));
     }
     let ended = |c: &Spec| {
         let record = facts.records.newest(c.name());
@@ -98,7 +119,8 @@ fn is_finished(facts: &Facts<'_>) -> bool {
 
 /// The init container to start next; `Some` of nothing while one runs; `None` once all are done.
 fn initialization(facts: &Facts<'_>) -> Option<Vec<usize>> {
-    let any_regular = of_role(facts, &[Role::Regular]).any(|(_, c)| facts.records.newest(c.name()).is_some());
+    let any_regular =
+        of_role(facts, &[Role::Regular]).any(|(_, c)| facts.records.newest(c.name()).is_some());
     let mut start = Vec::new();
     for (index, container) in of_role(facts, &[Role::Init, Role::Sidecar]) {
         let record = facts.records.newest(container.name());
@@ -130,12 +152,18 @@ fn initialization(facts: &Facts<'_>) -> Option<Vec<usize>> {
 
 fn regular(facts: &Facts<'_>) -> Vec<usize> {
     let due = |c: &Spec| should_start(facts.pod, c, facts.records);
-    of_role(facts, &[Role::Regular]).filter(|(_, c)| due(c)).map(|(index, _)| index).collect()
+    of_role(facts, &[Role::Regular])
+        .filter(|(_, c)| due(c))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 /// Whether the Pod may start containers at all: its phase is not final and it is not being deleted.
 pub fn is_active(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
     pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Succeeded" | "Failed"))
 }
 

@@ -7,7 +7,9 @@ const ONE: i128 = 1_000_000_000;
 
 /// The amount in billionths; `None` for what is no quantity.
 fn billionths(text: &str) -> Option<i128> {
-    let number_end = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '+' | '-')).unwrap_or(text.len());
+    let number_end = text
+        .find(|c: char| !matches!(c, '0'..='9' | '.' | '+' | '-'))
+        .unwrap_or(text.len());
     let (number, suffix) = text.split_at(number_end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if fraction.len() > 9 || number.trim_start_matches(['+', '-']).is_empty() {
@@ -50,7 +52,11 @@ fn multiplier(suffix: &str) -> Option<Factor> {
         _ => {
             let exponent: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
             let factor = decimal(exponent.unsigned_abs())?;
-            return Some(if exponent < 0 { Factor::Over(factor) } else { Factor::Times(factor) });
+            return Some(if exponent < 0 {
+                Factor::Over(factor)
+            } else {
+                Factor::Times(factor)
+            });
         }
     };
     Some(Factor::Times(times))
@@ -74,7 +80,10 @@ pub fn milli(quantity: &Quantity) -> Option<i64> {
 
 /// `quantity / divisor`, rounded up, as `resourceFieldRef` prints it; a divisor of zero is one.
 pub fn divided(quantity: &Quantity, divisor: Option<&Quantity>) -> Option<i64> {
-    let divisor = divisor.and_then(|d| billionths(&d.0)).filter(|&d| d != 0).unwrap_or(ONE);
+    let divisor = divisor
+        .and_then(|d| billionths(&d.0))
+        .filter(|&d| d != 0)
+        .unwrap_or(ONE);
     let amount = billionths(&quantity.0)?;
     i64::try_from(amount.div_euclid(divisor) + i128::from(amount.rem_euclid(divisor) > 0)).ok()
 }
@@ -87,7 +96,11 @@ mod tests {
     fn amounts_are_read_as_kubernetes_writes_them() {
         let check = |text: &str, whole, thousandths| {
             let quantity = Quantity(text.to_owned());
-            assert_eq!((value(&quantity), milli(&quantity)), (whole, thousandths), "{text}");
+            assert_eq!(
+                (value(&quantity), milli(&quantity)),
+                (whole, thousandths),
+                "{text}"
+            );
         };
         check("1", Some(1), Some(1000));
         check("100m", Some(1), Some(100));

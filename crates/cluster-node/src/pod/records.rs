@@ -13,10 +13,15 @@ impl Records {
     pub fn new(records: impl IntoIterator<Item = Record>) -> Self {
         let mut by_name: BTreeMap<String, Vec<Record>> = BTreeMap::new();
         for record in records {
-            by_name.entry(record.config.name.clone()).or_default().push(record);
+            by_name
+                .entry(record.config.name.clone())
+                .or_default()
+                .push(record);
         }
         for attempts in by_name.values_mut() {
-            attempts.sort_by_key(|record| std::cmp::Reverse((record.config.attempt, record.created_at)));
+            attempts.sort_by_key(|record| {
+                std::cmp::Reverse((record.config.attempt, record.created_at))
+            });
         }
         Self(by_name)
     }

@@ -15,7 +15,10 @@ const LEAST_SHARES: i64 = 2;
 
 /// The Pod's QoS class, as the API server stored it when the Pod was made.
 pub fn qos_class(pod: &Pod) -> &str {
-    pod.status.as_ref().and_then(|status| status.qos_class.as_deref()).unwrap_or("BestEffort")
+    pod.status
+        .as_ref()
+        .and_then(|status| status.qos_class.as_deref())
+        .unwrap_or("BestEffort")
 }
 
 /// The Pod's cgroup, relative to each controller's root.
@@ -29,12 +32,26 @@ pub fn cgroup_parent(pod: &Pod) -> String {
 
 /// Shares, quota, memory limit and OOM score of a container. Ephemeral containers have none of their own.
 pub fn of_container(pod: &Pod, role: Role, container: &Container, node_memory: i64) -> Resources {
-    let amounts = container.resources.clone().filter(|_| role != Role::Ephemeral).unwrap_or_default();
-    let (limits, requests) = (amounts.limits.unwrap_or_default(), amounts.requests.unwrap_or_default());
+    let amounts = container
+        .resources
+        .clone()
+        .filter(|_| role != Role::Ephemeral)
+        .unwrap_or_default();
+    let (limits, requests) = (
+        amounts.limits.unwrap_or_default(),
+        amounts.requests.unwrap_or_default(),
+    );
     let limit_cpu = limits.get("cpu").and_then(milli).unwrap_or(0);
     let request_cpu = requests.get("cpu").and_then(milli).unwrap_or(limit_cpu);
-    let memory_limit = limits.get("memory").and_then(value).filter(|&bytes| bytes > 0);
-    let memory_request = requests.get("memory").and_then(value).or(memory_limit).unwrap_or(0);
+    let memory_limit = limits
+        .get("memory")
+        .and_then(value)
+        .filter(|&bytes| bytes > 0);
+    let memory_request = requests
+        .get("memory")
+        .and_then(value)
+        .or(memory_limit)
+        .unwrap_or(0);
     Resources {
         cpu_shares: u64::try_from((request_cpu * 1024 / 1000).max(LEAST_SHARES)).unwrap_or(2),
         cpu_quota: (limit_cpu > 0).then(|| (limit_cpu * PERIOD / 1000).max(1000)),
@@ -64,14 +81,31 @@ mod tests {
     #[test]
     fn requests_and_limits_become_shares_and_quota() {
         let check = |role, resources: Value, expected| {
-            let container: Container = serde_json::from_value(json!({"name": "c", "resources": resources})).unwrap();
+            let container: Container =
+                serde_json::from_value(json!({"name": "c", "resources": resources})).unwrap();
             let got = of_container(&Pod::default(), role, &container, 1 << 30);
-            assert_eq!((got.cpu_shares, got.cpu_quota, got.memory_limit), expected, "{resources}");
+            assert_eq!(
+                (got.cpu_shares, got.cpu_quota, got.memory_limit),
+                expected,
+                "{resources}"
+            );
         };
         check(Role::Regular, json!({}), (2, None, None));
-        check(Role::Regular, json!({"requests": {"cpu": "250m"}}), (256, None, None));
-        check(Role::Regular, json!({"limits": {"cpu": "1", "memory": "64Mi"}}), (1024, Some(100_000), Some(67_108_864)));
-        check(Role::Ephemeral, json!({"limits": {"cpu": "1"}}), (2, None, None));
+        check(
+            Role::Regular,
+            json!({"requests": {"cpu": "250m"}}),
+            (256, None, None),
+        );
+        check(
+            Role::Regular,
+            json!({"limits": {"cpu": "1", "memory": "64Mi"}}),
+            (1024, Some(100_000), Some(67_108_864)),
+        );
+        check(
+            Role::Ephemeral,
+            json!({"limits": {"cpu": "1"}}),
+            (2, None, None),
+        );
     }
 
     #[test]

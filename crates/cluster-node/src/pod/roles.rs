@@ -36,13 +36,21 @@ impl Spec {
 
     fn new(role: Role, list: &str, container: Container, target: Option<String>) -> Self {
         let field_path = format!("spec.{list}{{{}}}", container.name);
-        Self { role, container, target, field_path }
+        Self {
+            role,
+            container,
+            target,
+            field_path,
+        }
     }
 }
 
 /// The Pod's spec; an empty one for a Pod without (the API has none such).
 pub fn spec(pod: &Pod) -> std::borrow::Cow<'_, PodSpec> {
-    pod.spec.as_ref().map_or_else(|| std::borrow::Cow::Owned(PodSpec::default()), std::borrow::Cow::Borrowed)
+    pod.spec.as_ref().map_or_else(
+        || std::borrow::Cow::Owned(PodSpec::default()),
+        std::borrow::Cow::Borrowed,
+    )
 }
 
 /// All containers: init containers in order, regular ones in order, ephemeral ones in order.
@@ -53,10 +61,21 @@ pub fn containers(pod: &Pod) -> Vec<Spec> {
         let role = if sidecar { Role::Sidecar } else { Role::Init };
         Spec::new(role, "initContainers", container.clone(), None)
     });
-    let regular = spec.containers.iter().map(|c| Spec::new(Role::Regular, "containers", c.clone(), None));
+    let regular = spec
+        .containers
+        .iter()
+        .map(|c| Spec::new(Role::Regular, "containers", c.clone(), None));
     let ephemeral = spec.ephemeral_containers.iter().flatten().map(|c| {
-        let target = c.target_container_name.clone().filter(|name| !name.is_empty());
-        Spec::new(Role::Ephemeral, "ephemeralContainers", as_container(c), target)
+        let target = c
+            .target_container_name
+            .clone()
+            .filter(|name| !name.is_empty());
+        Spec::new(
+            Role::Ephemeral,
+            "ephemeralContainers",
+            as_container(c),
+            target,
+        )
     });
     init.chain(regular).chain(ephemeral).collect()
 }

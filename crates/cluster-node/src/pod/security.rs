@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use cluster_sandbox::runtime::{Seccomp, Security};
-use k8s_openapi::api::core::v1::{Container, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext};
+use k8s_openapi::api::core::v1::{
+    Container, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext,
+};
 
 /// Why a container may not be made (`CreateContainerConfigError`). Tried again; the Pod's spec decides.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +20,9 @@ pub enum SecurityError {
         container: String,
     },
     /// `runAsNonRoot`, and the image's user is root.
-    #[error("container has runAsNonRoot and image will run as root (pod: {pod:?}, container: {container})")]
+    #[error(
+        "container has runAsNonRoot and image will run as root (pod: {pod:?}, container: {container})"
+    )]
     ImageIsRoot {
         /// `name_namespace(uid)`.
         pod: String,
@@ -59,7 +63,11 @@ pub struct Inputs<'a> {
 /// The effective security context.
 pub fn effective(inputs: &Inputs<'_>) -> Result<Security, SecurityError> {
     let pod = inputs.spec.security_context.clone().unwrap_or_default();
-    let own = inputs.container.security_context.clone().unwrap_or_default();
+    let own = inputs
+        .container
+        .security_context
+        .clone()
+        .unwrap_or_default();
     let privileged = own.privileged.unwrap_or(false);
     let run_as_user = own.run_as_user.or(pod.run_as_user);
     if own.run_as_non_root.or(pod.run_as_non_root).unwrap_or(false) {
@@ -92,18 +100,28 @@ fn check_non_root(inputs: &Inputs<'_>, run_as_user: Option<i64>) -> Result<(), S
         Ok(0) => Err(SecurityError::ImageIsRoot { pod, container }),
         Ok(_) => Ok(()),
         Err(_) if user.is_empty() => Err(SecurityError::ImageIsRoot { pod, container }),
-        Err(_) => Err(SecurityError::ImageUserIsAName { user: user.to_owned(), pod, container }),
+        Err(_) => Err(SecurityError::ImageUserIsAName {
+            user: user.to_owned(),
+            pod,
+            container,
+        }),
     }
 }
 
 fn id(number: Option<i64>) -> Result<Option<u32>, SecurityError> {
-    let out_of_range = |_| SecurityError::Unsupported("user and group ids are at most 4294967295".to_owned());
+    let out_of_range =
+        |_| SecurityError::Unsupported("user and group ids are at most 4294967295".to_owned());
     number.map(u32::try_from).transpose().map_err(out_of_range)
 }
 
 fn groups(pod: &PodSecurityContext) -> Result<Vec<u32>, SecurityError> {
     let mut out = Vec::new();
-    for &group in pod.supplemental_groups.iter().flatten().chain(pod.fs_group.iter()) {
+    for &group in pod
+        .supplemental_groups
+        .iter()
+        .flatten()
+        .chain(pod.fs_group.iter())
+    {
         if let Some(group) = id(Some(group))?.filter(|group| !out.contains(group)) {
             out.push(group);
         }
@@ -112,8 +130,16 @@ fn groups(pod: &PodSecurityContext) -> Result<Vec<u32>, SecurityError> {
 }
 
 fn bare(capabilities: Option<Vec<String>>) -> Vec<String> {
-    let strip = |name: String| name.strip_prefix("CAP_").map(ToOwned::to_owned).unwrap_or(name);
-    capabilities.unwrap_or_default().into_iter().map(strip).collect()
+    let strip = |name: String| {
+        name.strip_prefix("CAP_")
+            .map(ToOwned::to_owned)
+            .unwrap_or(name)
+    };
+    capabilities
+        .unwrap_or_default()
+        .into_iter()
+        .map(strip)
+        .collect()
 }
 
 fn seccomp(
@@ -122,7 +148,11 @@ fn seccomp(
     own: &SecurityContext,
     privileged: bool,
 ) -> Result<Seccomp, SecurityError> {
-    let Some(profile) = own.seccomp_profile.as_ref().or(pod.seccomp_profile.as_ref()) else {
+    let Some(profile) = own
+        .seccomp_profile
+        .as_ref()
+        .or(pod.seccomp_profile.as_ref())
+    else {
         return Ok(Seccomp::Unconfined);
     };
     if privileged {
@@ -132,7 +162,9 @@ fn seccomp(
         "Unconfined" => Ok(Seccomp::Unconfined),
         "RuntimeDefault" => Ok(Seccomp::RuntimeDefault),
         "Localhost" => localhost(inputs.seccomp_root, profile).map(Seccomp::Localhost),
-        other => Err(SecurityError::Unsupported(format!("unknown seccomp profile type {other:?}"))),
+        other => Err(SecurityError::Unsupported(format!(
+            "unknown seccomp profile type {other:?}"
+        ))),
     }
 }
 
@@ -151,7 +183,13 @@ fn localhost(root: &Path, profile: &SeccompProfile) -> Result<PathBuf, SecurityE
 pub fn shown_user(security: &Security) -> Option<(i64, i64, Vec<i64>)> {
     let uid = security.run_as_user?;
     let gid = security.run_as_group.unwrap_or(0);
-    let mut groups: Vec<i64> = security.supplemental_groups.iter().chain([&gid]).copied().map(i64::from).collect();
+    let mut groups: Vec<i64> = security
+        .supplemental_groups
+        .iter()
+        .chain([&gid])
+        .copied()
+        .map(i64::from)
+        .collect();
     groups.sort_unstable();
     groups.dedup();
     Some((i64::from(uid), i64::from(gid), groups))
@@ -186,24 +224,38 @@ mod tests {
     use super::{Inputs, Security, SecurityError, effective, with_image_user};
 
     fn resolve(pod: &Value, own: &Value, image_user: &str) -> Result<Security, SecurityError> {
-        let spec: PodSpec = serde_json::from_value(json!({"containers": [], "securityContext": pod})).unwrap();
-        let container: Container = serde_json::from_value(json!({"name": "d", "securityContext": own})).unwrap();
+        let spec: PodSpec =
+            serde_json::from_value(json!({"containers": [], "securityContext": pod})).unwrap();
+        let container: Container =
+            serde_json::from_value(json!({"name": "d", "securityContext": own})).unwrap();
         let seccomp_root = Path::new("/seccomp");
-        effective(&Inputs { pod: "p_ns(u)", spec: &spec, container: &container, image_user, seccomp_root })
+        effective(&Inputs {
+            pod: "p_ns(u)",
+            spec: &spec,
+            container: &container,
+            image_user,
+            seccomp_root,
+        })
     }
 
     #[test]
     fn the_container_overrides_the_pod_field_by_field() {
-        let pod = json!({"runAsUser": 1, "runAsGroup": 2, "supplementalGroups": [42], "fsGroup": 77});
+        let pod =
+            json!({"runAsUser": 1, "runAsGroup": 2, "supplementalGroups": [42], "fsGroup": 77});
         let security = resolve(&pod, &json!({"runAsUser": 9}), "").unwrap();
-        assert_eq!((security.run_as_user, security.run_as_group), (Some(9), Some(2)));
+        assert_eq!(
+            (security.run_as_user, security.run_as_group),
+            (Some(9), Some(2))
+        );
         assert_eq!(security.supplemental_groups, [42, 77]);
     }
 
     #[test]
     fn run_as_non_root_refuses_root_and_what_cannot_be_known() {
         let check = |own: Value, image_user, expected: Option<&str>| {
-            let error = resolve(&json!({"runAsNonRoot": true}), &own, image_user).err().map(|e| e.to_string());
+            let error = resolve(&json!({"runAsNonRoot": true}), &own, image_user)
+                .err()
+                .map(|e| e.to_string());
             assert_eq!(error.as_deref(), expected, "{own} {image_user}");
         };
         let root = "container has runAsNonRoot and image will run as root (pod: \"p_ns(u)\", container: d)";
@@ -220,7 +272,8 @@ mod tests {
 
     #[test]
     fn a_profile_outside_of_the_nodes_directory_is_refused() {
-        let own = |path: &str| json!({"seccompProfile": {"type": "Localhost", "localhostProfile": path}});
+        let own =
+            |path: &str| json!({"seccompProfile": {"type": "Localhost", "localhostProfile": path}});
         assert!(resolve(&json!({}), &own("../../etc/passwd"), "").is_err());
         assert!(resolve(&json!({}), &own("/etc/passwd"), "").is_err());
         assert!(resolve(&json!({}), &own("team/a.json"), "").is_ok());
@@ -229,8 +282,15 @@ mod tests {
     #[test]
     fn a_numeric_image_user_is_resolved_and_a_name_is_left_to_the_runtime() {
         let check = |image_user, user, group| {
-            let security = with_image_user(resolve(&json!({}), &json!({}), image_user).unwrap(), image_user);
-            assert_eq!((security.run_as_user, security.run_as_group), (user, group), "{image_user}");
+            let security = with_image_user(
+                resolve(&json!({}), &json!({}), image_user).unwrap(),
+                image_user,
+            );
+            assert_eq!(
+                (security.run_as_user, security.run_as_group),
+                (user, group),
+                "{image_user}"
+            );
         };
         check("", Some(0), Some(0));
         check("1000:100", Some(1000), Some(100));

@@ -3,11 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cluster_sandbox::runtime::{ContainerState as Run, ContainerStatus as Record, Exit, SandboxStatus};
+use cluster_sandbox::runtime::{
+    ContainerState as Run, ContainerStatus as Record, Exit, SandboxStatus,
+};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
-    ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
-    ContainerUser, LinuxContainerUser, Pod, PodStatus, ResourceRequirements, VolumeMountStatus,
+    ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
+    ContainerStatus, ContainerUser, LinuxContainerUser, Pod, PodStatus, ResourceRequirements,
+    VolumeMountStatus,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -57,26 +60,48 @@ pub struct Inputs<'a> {
 pub fn status(inputs: &Inputs<'_>) -> PodStatus {
     let old = inputs.pod.status.clone().unwrap_or_default();
     let of = |roles: &[Role], old: Option<&Vec<ContainerStatus>>| {
-        let chosen = inputs.containers.iter().filter(|container| roles.contains(&container.role));
-        let statuses = chosen.map(|c| container_status(inputs, c, previous(old, c.name()))).collect::<Vec<_>>();
+        let chosen = inputs
+            .containers
+            .iter()
+            .filter(|container| roles.contains(&container.role));
+        let statuses = chosen
+            .map(|c| container_status(inputs, c, previous(old, c.name())))
+            .collect::<Vec<_>>();
         (!statuses.is_empty()).then_some(statuses)
     };
-    let init = of(&[Role::Init, Role::Sidecar], old.init_container_statuses.as_ref());
+    let init = of(
+        &[Role::Init, Role::Sidecar],
+        old.init_container_statuses.as_ref(),
+    );
     let mut regular = of(&[Role::Regular], old.container_statuses.as_ref());
-    let mut ephemeral = of(&[Role::Ephemeral], old.ephemeral_container_statuses.as_ref());
+    let mut ephemeral = of(
+        &[Role::Ephemeral],
+        old.ephemeral_container_statuses.as_ref(),
+    );
     for list in [&mut regular, &mut ephemeral].into_iter().flatten() {
         list.sort_by(|a, b| a.name.cmp(&b.name));
     }
     let host_network = super::roles::spec(inputs.pod).host_network == Some(true);
-    let ip = inputs.sandbox.and_then(|sandbox| sandbox.ip).map(|ip| ip.to_string());
-    let ip = if host_network { Some(inputs.host_ip.to_owned()) } else { ip.or_else(|| old.pod_ip.clone()) };
+    let ip = inputs
+        .sandbox
+        .and_then(|sandbox| sandbox.ip)
+        .map(|ip| ip.to_string());
+    let ip = if host_network {
+        Some(inputs.host_ip.to_owned())
+    } else {
+        ip.or_else(|| old.pod_ip.clone())
+    };
     let mut status = PodStatus {
         init_container_statuses: init,
         container_statuses: regular,
         ephemeral_container_statuses: ephemeral,
         host_ip: Some(inputs.host_ip.to_owned()),
-        host_ips: Some(vec![k8s_openapi::api::core::v1::HostIP { ip: inputs.host_ip.to_owned() }]),
-        pod_ips: ip.clone().map(|ip| vec![k8s_openapi::api::core::v1::PodIP { ip }]),
+        host_ips: Some(vec![k8s_openapi::api::core::v1::HostIP {
+            ip: inputs.host_ip.to_owned(),
+        }]),
+        pod_ips: ip
+            .clone()
+            .map(|ip| vec![k8s_openapi::api::core::v1::PodIP { ip }]),
         pod_ip: ip,
         start_time: old.start_time.clone().or(Some(Time(inputs.now))),
         observed_generation: inputs.pod.metadata.generation,
@@ -91,17 +116,31 @@ fn previous<'a>(old: Option<&'a Vec<ContainerStatus>>, name: &str) -> Option<&'a
     old?.iter().find(|status| status.name == name)
 }
 
-fn container_status(inputs: &Inputs<'_>, container: &Spec, old: Option<&ContainerStatus>) -> ContainerStatus {
+fn container_status(
+    inputs: &Inputs<'_>,
+    container: &Spec,
+    old: Option<&ContainerStatus>,
+) -> ContainerStatus {
     let mut status = match inputs.records.newest(container.name()) {
         Some(record) => recorded(inputs, container, record, old),
         None => unrecorded(inputs, container, old),
     };
-    if let Some(waiting) = inputs.waiting.get(container.name()).filter(|_| is_waiting(inputs, container)) {
-        let state = status.state.take().filter(|state| state.terminated.is_some());
+    if let Some(waiting) = inputs
+        .waiting
+        .get(container.name())
+        .filter(|_| is_waiting(inputs, container))
+    {
+        let state = status
+            .state
+            .take()
+            .filter(|state| state.terminated.is_some());
         if state.is_some() {
             status.last_state = state;
         }
-        status.state = Some(waiting_state(&waiting.reason, Some(waiting.message.clone())));
+        status.state = Some(waiting_state(
+            &waiting.reason,
+            Some(waiting.message.clone()),
+        ));
     }
     readiness(inputs, container, &mut status);
     status
@@ -112,9 +151,20 @@ fn is_waiting(inputs: &Inputs<'_>, container: &Spec) -> bool {
     !inputs.terminating && should_start(inputs.pod, container, inputs.records)
 }
 
-fn recorded(inputs: &Inputs<'_>, container: &Spec, record: &Record, old: Option<&ContainerStatus>) -> ContainerStatus {
-    let last = inputs.records.before(container.name()).and_then(|before| terminated(inputs, before));
-    let last = last.or_else(|| old.and_then(|old| old.last_state.clone()).and_then(|state| state.terminated));
+fn recorded(
+    inputs: &Inputs<'_>,
+    container: &Spec,
+    record: &Record,
+    old: Option<&ContainerStatus>,
+) -> ContainerStatus {
+    let last = inputs
+        .records
+        .before(container.name())
+        .and_then(|before| terminated(inputs, before));
+    let last = last.or_else(|| {
+        old.and_then(|old| old.last_state.clone())
+            .and_then(|state| state.terminated)
+    });
     let ephemeral = container.role == Role::Ephemeral;
     ContainerStatus {
         name: container.name().to_owned(),
@@ -122,27 +172,51 @@ fn recorded(inputs: &Inputs<'_>, container: &Spec, record: &Record, old: Option<
         image_id: record.image_id.clone(),
         container_id: Some(full_id(inputs, record)),
         state: Some(state(inputs, container, record, old)),
-        last_state: Some(ContainerState { terminated: last.filter(|_| !ephemeral), ..ContainerState::default() }),
+        last_state: Some(ContainerState {
+            terminated: last.filter(|_| !ephemeral),
+            ..ContainerState::default()
+        }),
         restart_count: i32::try_from(record.config.attempt).unwrap_or(i32::MAX),
         resources: Some(container.container.resources.clone().unwrap_or_default()),
-        allocated_resources: container.container.resources.as_ref().and_then(|r| r.requests.clone()),
+        allocated_resources: container
+            .container
+            .resources
+            .as_ref()
+            .and_then(|r| r.requests.clone()),
         user: shown_user(&record.config.security).map(|(uid, gid, groups)| ContainerUser {
-            linux: Some(LinuxContainerUser { uid, gid, supplemental_groups: Some(groups) }),
+            linux: Some(LinuxContainerUser {
+                uid,
+                gid,
+                supplemental_groups: Some(groups),
+            }),
         }),
         volume_mounts: mounts(container),
         ..ContainerStatus::default()
     }
 }
 
-fn state(inputs: &Inputs<'_>, container: &Spec, record: &Record, old: Option<&ContainerStatus>) -> ContainerState {
+fn state(
+    inputs: &Inputs<'_>,
+    container: &Spec,
+    record: &Record,
+    old: Option<&ContainerStatus>,
+) -> ContainerState {
     match &record.state {
         Run::Running { started_at } => ContainerState {
-            running: Some(ContainerStateRunning { started_at: Some(Time(*started_at)) }),
+            running: Some(ContainerStateRunning {
+                started_at: Some(Time(*started_at)),
+            }),
             ..ContainerState::default()
         },
-        Run::Exited(_) => ContainerState { terminated: terminated(inputs, record), ..ContainerState::default() },
+        Run::Exited(_) => ContainerState {
+            terminated: terminated(inputs, record),
+            ..ContainerState::default()
+        },
         Run::Unknown => ContainerState {
-            terminated: Some(lost("The container could not be located when the pod was terminated", old)),
+            terminated: Some(lost(
+                "The container could not be located when the pod was terminated",
+                old,
+            )),
             ..ContainerState::default()
         },
         Run::Created => default_waiting(inputs, container),
@@ -151,7 +225,11 @@ fn state(inputs: &Inputs<'_>, container: &Spec, record: &Record, old: Option<&Co
 
 fn terminated(inputs: &Inputs<'_>, record: &Record) -> Option<ContainerStateTerminated> {
     let exit = exit(record)?;
-    let said = if exit.message.is_empty() { inputs.messages.get(&record.id).cloned() } else { Some(exit.message.clone()) };
+    let said = if exit.message.is_empty() {
+        inputs.messages.get(&record.id).cloned()
+    } else {
+        Some(exit.message.clone())
+    };
     Some(ContainerStateTerminated {
         container_id: Some(full_id(inputs, record)),
         exit_code: exit.code,
@@ -184,7 +262,11 @@ fn lost(message: &str, old: Option<&ContainerStatus>) -> ContainerStateTerminate
 }
 
 /// No record: not started yet, or the record went missing, which is said.
-fn unrecorded(inputs: &Inputs<'_>, container: &Spec, old: Option<&ContainerStatus>) -> ContainerStatus {
+fn unrecorded(
+    inputs: &Inputs<'_>,
+    container: &Spec,
+    old: Option<&ContainerStatus>,
+) -> ContainerStatus {
     let old_state = old.and_then(|old| old.state.clone()).unwrap_or_default();
     if let (Some(old), true) = (old, old_state.terminated.is_some()) {
         return old.clone();
@@ -193,14 +275,20 @@ fn unrecorded(inputs: &Inputs<'_>, container: &Spec, old: Option<&ContainerStatu
         name: container.name().to_owned(),
         image: container.container.image.clone().unwrap_or_default(),
         state: Some(default_waiting(inputs, container)),
-        last_state: Some(old.and_then(|old| old.last_state.clone()).unwrap_or_default()),
+        last_state: Some(
+            old.and_then(|old| old.last_state.clone())
+                .unwrap_or_default(),
+        ),
         restart_count: old.map_or(0, |old| old.restart_count),
         volume_mounts: mounts(container),
         ..ContainerStatus::default()
     };
     if old_state.running.is_some() {
         let message = "The container could not be located when the pod was deleted.  The container used to be Running";
-        let gone = ContainerState { terminated: Some(lost(message, old)), ..ContainerState::default() };
+        let gone = ContainerState {
+            terminated: Some(lost(message, old)),
+            ..ContainerState::default()
+        };
         if container.role == Role::Ephemeral || inputs.terminating {
             status.state = Some(gone);
         } else {
@@ -212,29 +300,50 @@ fn unrecorded(inputs: &Inputs<'_>, container: &Spec, old: Option<&ContainerStatu
 }
 
 fn default_waiting(inputs: &Inputs<'_>, _container: &Spec) -> ContainerState {
-    let has_init = inputs.containers.iter().any(|c| matches!(c.role, Role::Init | Role::Sidecar));
-    waiting_state(if has_init { "PodInitializing" } else { "ContainerCreating" }, None)
+    let has_init = inputs
+        .containers
+        .iter()
+        .any(|c| matches!(c.role, Role::Init | Role::Sidecar));
+    waiting_state(
+        if has_init {
+            "PodInitializing"
+        } else {
+            "ContainerCreating"
+        },
+        None,
+    )
 }
 
 fn waiting_state(reason: &str, message: Option<String>) -> ContainerState {
     let message = message.filter(|text| !text.is_empty());
     ContainerState {
-        waiting: Some(ContainerStateWaiting { reason: Some(reason.to_owned()), message }),
+        waiting: Some(ContainerStateWaiting {
+            reason: Some(reason.to_owned()),
+            message,
+        }),
         ..ContainerState::default()
     }
 }
 
 /// `ready` and `started`; an ephemeral container has neither (EC-K-61).
 fn readiness(inputs: &Inputs<'_>, container: &Spec, status: &mut ContainerStatus) {
-    let running = inputs.records.newest(container.name()).is_some_and(is_running);
+    let running = inputs
+        .records
+        .newest(container.name())
+        .is_some_and(is_running);
     let started = running && !inputs.starting.contains(container.name());
     match container.role {
         Role::Ephemeral => return,
         Role::Init => {
-            let done = status.state.as_ref().and_then(|state| state.terminated.as_ref());
+            let done = status
+                .state
+                .as_ref()
+                .and_then(|state| state.terminated.as_ref());
             status.ready = done.is_some_and(|end| end.exit_code == 0);
         }
-        Role::Regular | Role::Sidecar => status.ready = started && !inputs.unready.contains(container.name()),
+        Role::Regular | Role::Sidecar => {
+            status.ready = started && !inputs.unready.contains(container.name())
+        }
     }
     status.started = Some(started);
 }
@@ -244,7 +353,11 @@ fn full_id(inputs: &Inputs<'_>, record: &Record) -> String {
 }
 
 fn mounts(container: &Spec) -> Option<Vec<VolumeMountStatus>> {
-    let mounts = container.container.volume_mounts.as_ref().filter(|mounts| !mounts.is_empty())?;
+    let mounts = container
+        .container
+        .volume_mounts
+        .as_ref()
+        .filter(|mounts| !mounts.is_empty())?;
     let shown = mounts.iter().map(|mount| {
         let read_only = mount.read_only.filter(|&read_only| read_only);
         VolumeMountStatus {

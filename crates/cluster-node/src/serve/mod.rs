@@ -37,8 +37,14 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// Binds `address`; port 0 takes a free one.
-    pub async fn bind(address: SocketAddr, tls: Arc<rustls::ServerConfig>) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, tls: TlsAcceptor::from(tls) })
+    pub async fn bind(
+        address: SocketAddr,
+        tls: Arc<rustls::ServerConfig>,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            listener: TcpListener::bind(address).await?,
+            tls: TlsAcceptor::from(tls),
+        })
     }
 
     /// The port.
@@ -73,9 +79,18 @@ impl Endpoint {
     }
 }
 
-async fn connection(stream: TcpStream, tls: TlsAcceptor, shared: Arc<Shared>) -> Result<(), String> {
-    stream.set_nodelay(true).map_err(|error| error.to_string())?;
-    let stream = tls.accept(stream).await.map_err(|error| error.to_string())?;
+async fn connection(
+    stream: TcpStream,
+    tls: TlsAcceptor,
+    shared: Arc<Shared>,
+) -> Result<(), String> {
+    stream
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
+    let stream = tls
+        .accept(stream)
+        .await
+        .map_err(|error| error.to_string())?;
     let is_api_server = tls::is_api_server(stream.get_ref().1.peer_certificates());
     let service = hyper::service::service_fn(move |request| {
         let shared = shared.clone();
@@ -83,13 +98,19 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, shared: Arc<Shared>) ->
             let answer = if is_api_server {
                 route(shared, request).await
             } else {
-                text(StatusCode::FORBIDDEN, "only the API server may look into this node's Pods")
+                text(
+                    StatusCode::FORBIDDEN,
+                    "only the API server may look into this node's Pods",
+                )
             };
             Ok::<_, Infallible>(answer)
         }
     });
     let server = hyper::server::conn::http1::Builder::new();
-    let served = server.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+    let served = server
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
     served.map_err(|error| error.to_string())
 }
 
@@ -115,17 +136,31 @@ async fn route(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Body
             container_logs::serve(&shared, &address(namespace, pod, container), &query).await
         }
         ["exec", namespace, pod, container] => {
-            streams::exec(&shared, &address(namespace, pod, container), &query, request).await
+            streams::exec(
+                &shared,
+                &address(namespace, pod, container),
+                &query,
+                request,
+            )
+            .await
         }
         ["attach", namespace, pod, container] => {
-            streams::attach(&shared, &address(namespace, pod, container), &query, request).await
+            streams::attach(
+                &shared,
+                &address(namespace, pod, container),
+                &query,
+                request,
+            )
+            .await
         }
         _ => text(StatusCode::NOT_FOUND, "404 page not found"),
     }
 }
 
 fn text(status: StatusCode, message: impl Into<String>) -> Response<Body> {
-    let body = Full::new(Bytes::from(message.into())).map_err(|never| match never {}).boxed();
+    let body = Full::new(Bytes::from(message.into()))
+        .map_err(|never| match never {})
+        .boxed();
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response

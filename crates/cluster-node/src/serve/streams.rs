@@ -55,7 +55,10 @@ pub(super) async fn exec(
         Ok(wanted) => wanted,
         Err(response) => return *response,
     };
-    let streams = shared.runtime.exec(&record.id, query.all("command"), options).await;
+    let streams = shared
+        .runtime
+        .exec(&record.id, query.all("command"), options)
+        .await;
     let streams = streams.map_err(|error| format!("error executing command in container: {error}"));
     upgrade(request, protocol, options, streams)
 }
@@ -69,7 +72,10 @@ pub(super) async fn attach(
     let record = match running(shared, address).await {
         Ok(Some(record)) => record,
         Ok(None) => {
-            let message = format!("container {} not found in pod {}", address.container, address.pod);
+            let message = format!(
+                "container {} not found in pod {}",
+                address.container, address.pod
+            );
             return text(StatusCode::INTERNAL_SERVER_ERROR, message);
         }
         Err(response) => return *response,
@@ -81,24 +87,39 @@ pub(super) async fn attach(
     };
     let streams = shared.runtime.attach(&record.id, options).await;
     // That an attached container ended is a success, whatever its exit code: that is in its status.
-    let streams = streams.map(|streams| Streams { exit: streams.exit.map(|end| end.map(|_| 0)).boxed(), ..streams });
+    let streams = streams.map(|streams| Streams {
+        exit: streams.exit.map(|end| end.map(|_| 0)).boxed(),
+        ..streams
+    });
     let streams = streams.map_err(|error| format!("error attaching to container: {error}"));
     upgrade(request, protocol, options, streams)
 }
 
 /// The running container of that name; `None` if it does not run.
-async fn running(shared: &Shared, address: &Address) -> Result<Option<Record>, Box<Response<Body>>> {
+async fn running(
+    shared: &Shared,
+    address: &Address,
+) -> Result<Option<Record>, Box<Response<Body>>> {
     let Some(view) = shared.view(&address.namespace, &address.pod) else {
         return Err(Box::new(text(StatusCode::NOT_FOUND, "pod does not exist")));
     };
-    if !roles::containers(&view.pod).iter().any(|container| container.name() == address.container) {
+    if !roles::containers(&view.pod)
+        .iter()
+        .any(|container| container.name() == address.container)
+    {
         return Ok(None);
     }
     let uid = view.pod.metadata.uid.clone();
     let all = shared.runtime.containers().await;
-    let all = all.map_err(|error| Box::new(text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())))?;
-    let own = all.into_iter().filter(|record| record.config.labels.get(POD_UID_LABEL) == uid.as_ref());
-    Ok(Records::new(own).newest(&address.container).filter(|record| is_running(record)).cloned())
+    let all =
+        all.map_err(|error| Box::new(text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())))?;
+    let own = all
+        .into_iter()
+        .filter(|record| record.config.labels.get(POD_UID_LABEL) == uid.as_ref());
+    Ok(Records::new(own)
+        .newest(&address.container)
+        .filter(|record| is_running(record))
+        .cloned())
 }
 
 /// Which streams in which framing, or the refusal.
@@ -118,16 +139,29 @@ fn wanted(
     if !options.stdin && !options.stdout && !options.stderr {
         return refuse("you must specify at least 1 of stdin, stdout, stderr");
     }
-    let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
     match header(header::UPGRADE) {
         Some(upgrade) if upgrade.eq_ignore_ascii_case("websocket") => {}
-        Some(upgrade) if upgrade.to_ascii_lowercase().starts_with("spdy") => return refuse(ONLY_WEBSOCKET),
+        Some(upgrade) if upgrade.to_ascii_lowercase().starts_with("spdy") => {
+            return refuse(ONLY_WEBSOCKET);
+        }
         _ => return refuse("Upgrade request required"),
     }
     let offered = header(header::SEC_WEBSOCKET_PROTOCOL).unwrap_or_default();
     let Some(protocol) = Protocol::negotiate(offered) else {
-        let names: Vec<_> = Protocol::ALL.iter().map(|protocol| protocol.name()).collect();
-        return refuse(&format!("Sec-WebSocket-Protocol must offer one of {}", names.join(", ")));
+        let names: Vec<_> = Protocol::ALL
+            .iter()
+            .map(|protocol| protocol.name())
+            .collect();
+        return refuse(&format!(
+            "Sec-WebSocket-Protocol must offer one of {}",
+            names.join(", ")
+        ));
     };
     Ok((options, protocol))
 }
@@ -140,7 +174,10 @@ fn upgrade(
     options: StreamOptions,
     streams: Result<Streams, String>,
 ) -> Response<Body> {
-    let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
+    let key = request
+        .headers()
+        .get(header::SEC_WEBSOCKET_KEY)
+        .map(|key| derive_accept_key(key.as_bytes()));
     let Some(Ok(accept)) = key.map(HeaderValue::try_from) else {
         return text(StatusCode::BAD_REQUEST, "Sec-WebSocket-Key is missing");
     };
@@ -148,7 +185,9 @@ fn upgrade(
     tokio::spawn(async move {
         match upgraded.await {
             Ok(upgraded) => {
-                let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
+                let socket =
+                    WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None)
+                        .await;
                 if let Err(error) = pump(socket, protocol, options, streams).await {
                     tracing::debug!(%error, "a stream was cut");
                 }
@@ -161,7 +200,10 @@ fn upgrade(
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol.name()));
+    headers.insert(
+        header::SEC_WEBSOCKET_PROTOCOL,
+        HeaderValue::from_static(protocol.name()),
+    );
     response
 }
 
@@ -176,10 +218,17 @@ async fn pump(
     let (sink, source) = socket.split();
     let (frames, queue) = mpsc::channel::<Frame>(4);
     // An empty frame tells the client that the streams are there (EC-X-11).
-    let first = if options.stdout { Channel::Stdout } else { Channel::Error };
+    let first = if options.stdout {
+        Channel::Stdout
+    } else {
+        Channel::Error
+    };
     let writer = tokio::spawn(write(sink, protocol, queue));
     let _ = frames.send(Frame::Data(first, Bytes::new())).await;
-    let readers = [(Channel::Stdout, streams.stdout.take()), (Channel::Stderr, streams.stderr.take())];
+    let readers = [
+        (Channel::Stdout, streams.stdout.take()),
+        (Channel::Stderr, streams.stderr.take()),
+    ];
     let readers = readers.map(|(channel, stream)| read(channel, stream, frames.clone()));
     let exit = streams.exit;
     let ended = async {
@@ -212,17 +261,31 @@ async fn pump(
 /// Streams of a process that never was.
 fn failed(why: String) -> Streams {
     let exit = async { Err(RuntimeError::Refused(why)) }.boxed();
-    Streams { stdin: None, stdout: None, stderr: None, resize: None, exit }
+    Streams {
+        stdin: None,
+        stdout: None,
+        stderr: None,
+        resize: None,
+        exit,
+    }
 }
 
-async fn read(channel: Channel, stream: Option<Box<dyn AsyncRead + Send + Unpin>>, frames: mpsc::Sender<Frame>) {
+async fn read(
+    channel: Channel,
+    stream: Option<Box<dyn AsyncRead + Send + Unpin>>,
+    frames: mpsc::Sender<Frame>,
+) {
     let Some(mut stream) = stream else { return };
     loop {
         let mut buffer = bytes::BytesMut::with_capacity(PIECE);
         match stream.read_buf(&mut buffer).await {
             Ok(0) | Err(_) => return,
             Ok(_) => {
-                if frames.send(Frame::Data(channel, buffer.freeze())).await.is_err() {
+                if frames
+                    .send(Frame::Data(channel, buffer.freeze()))
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -248,7 +311,10 @@ async fn write(
         }
         sink.flush().await?;
     }
-    let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    let close = CloseFrame {
+        code: CloseCode::Normal,
+        reason: "".into(),
+    };
     sink.send(Socket::Close(Some(close))).await
 }
 
@@ -269,7 +335,13 @@ async fn input(
         match Frame::decode(protocol, payload) {
             Ok(Frame::Data(Channel::Stdin, bytes)) => {
                 let written = match &mut stdin {
-                    Some(stdin) => async { stdin.write_all(&bytes).await?; stdin.flush().await }.await,
+                    Some(stdin) => {
+                        async {
+                            stdin.write_all(&bytes).await?;
+                            stdin.flush().await
+                        }
+                        .await
+                    }
                     None => Ok(()),
                 };
                 // The process reads no more; its output still matters.
@@ -278,8 +350,12 @@ async fn input(
                 }
             }
             Ok(Frame::Data(Channel::Resize, bytes)) => {
-                if let (Some(resize), Ok(size)) = (&resize, streaming::TerminalSize::parse(&bytes)) {
-                    let size = cluster_sandbox::runtime::TerminalSize { width: size.width, height: size.height };
+                if let (Some(resize), Ok(size)) = (&resize, streaming::TerminalSize::parse(&bytes))
+                {
+                    let size = cluster_sandbox::runtime::TerminalSize {
+                        width: size.width,
+                        height: size.height,
+                    };
                     let _ = resize.send(size).await;
                 }
             }

@@ -30,7 +30,11 @@ pub enum TlsError {
 }
 
 /// TLS 1.2 and 1.3, with a client certificate of the authority required.
-pub fn server_config(certificate: &str, key: &str, authority: &str) -> Result<Arc<rustls::ServerConfig>, TlsError> {
+pub fn server_config(
+    certificate: &str,
+    key: &str,
+    authority: &str,
+) -> Result<Arc<rustls::ServerConfig>, TlsError> {
     let pem = |what| move |error| TlsError::Pem { what, error };
     let chain = certificates(certificate).map_err(pem("the serving certificate"))?;
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(pem("the serving key"))?;
@@ -39,9 +43,15 @@ pub fn server_config(certificate: &str, key: &str, authority: &str) -> Result<Ar
         roots.add(root)?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?;
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(Arc::new(config.with_client_cert_verifier(verifier).with_single_cert(chain, key)?))
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?;
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?;
+    Ok(Arc::new(
+        config
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(chain, key)?,
+    ))
 }
 
 fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, rustls::pki_types::pem::Error> {
@@ -50,7 +60,14 @@ fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, rustls::pki_t
 
 /// Whether the verified client certificate is the API server's.
 pub(super) fn is_api_server(chain: Option<&[CertificateDer<'_>]>) -> bool {
-    let Some(leaf) = chain.and_then(<[_]>::first) else { return false };
-    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(leaf) else { return false };
-    certificate.subject().iter_common_name().any(|name| name.as_str() == Ok(API_SERVER_NAME))
+    let Some(leaf) = chain.and_then(<[_]>::first) else {
+        return false;
+    };
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(leaf) else {
+        return false;
+    };
+    certificate
+        .subject()
+        .iter_common_name()
+        .any(|name| name.as_str() == Ok(API_SERVER_NAME))
 }

@@ -15,19 +15,25 @@ const TMPFS: i64 = 0x0102_1994;
 
 /// A directory that only the node's root can enter from outside.
 pub fn make(path: &Path) -> Result<(), VolumeFault> {
-    std::fs::create_dir_all(path).map_err(VolumeFault::files(format!("failed to make {}", path.display())))
+    std::fs::create_dir_all(path).map_err(VolumeFault::files(format!(
+        "failed to make {}",
+        path.display()
+    )))
 }
 
 /// A directory in memory; one that is there already is left as it is.
 pub fn in_memory(path: &Path, size: Option<i64>, mode: &str) -> Result<(), VolumeFault> {
     make(path)?;
     let step = || format!("failed to mount a tmpfs on {}", path.display());
-    let here = rustix::fs::statfs(path).map_err(|error| VolumeFault::files(step())(error.into()))?;
+    let here =
+        rustix::fs::statfs(path).map_err(|error| VolumeFault::files(step())(error.into()))?;
     let is_root = is_mount_point(path).map_err(VolumeFault::files(step()))?;
     if is_root && i64::try_from(here.f_type).is_ok_and(|kind| kind == TMPFS) {
         return Ok(());
     }
-    let size = size.map(|bytes| format!(",size={bytes}")).unwrap_or_default();
+    let size = size
+        .map(|bytes| format!(",size={bytes}"))
+        .unwrap_or_default();
     let options = CString::new(format!("mode={mode}{size}")).unwrap_or_default();
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     rustix::mount::mount("tmpfs", path, "tmpfs", flags, Some(options.as_c_str()))
@@ -41,12 +47,20 @@ fn is_mount_point(path: &Path) -> std::io::Result<bool> {
 }
 
 /// An `emptyDir`: writable for everybody in the Pod; with a group it belongs to that.
-pub fn empty(path: &Path, source: &EmptyDirVolumeSource, group: Option<u32>) -> Result<PathBuf, VolumeFault> {
+pub fn empty(
+    path: &Path,
+    source: &EmptyDirVolumeSource,
+    group: Option<u32>,
+) -> Result<PathBuf, VolumeFault> {
     let is_new = !path.exists();
     match source.medium.as_deref().unwrap_or_default() {
         "" => make(path)?,
         "Memory" => in_memory(path, source.size_limit.as_ref().and_then(value), "0777")?,
-        other => return Err(VolumeFault::Content(format!("emptyDir medium {other:?} is not available on this node"))),
+        other => {
+            return Err(VolumeFault::Content(format!(
+                "emptyDir medium {other:?} is not available on this node"
+            )));
+        }
     }
     if is_new {
         let step = || format!("failed to hand over {}", path.display());
@@ -67,7 +81,9 @@ pub fn host_path(source: &HostPathVolumeSource) -> Result<PathBuf, VolumeFault> 
     let step = || format!("failed to make {}", path.display());
     if !path.exists() {
         match kind {
-            "DirectoryOrCreate" => std::fs::create_dir_all(&path).map_err(VolumeFault::files(step()))?,
+            "DirectoryOrCreate" => {
+                std::fs::create_dir_all(&path).map_err(VolumeFault::files(step()))?
+            }
             "FileOrCreate" => {
                 std::fs::File::create_new(&path).map_err(VolumeFault::files(step()))?;
             }
@@ -75,7 +91,9 @@ pub fn host_path(source: &HostPathVolumeSource) -> Result<PathBuf, VolumeFault> 
         }
     }
     let found = std::fs::metadata(&path).ok();
-    let is = |test: fn(&std::fs::FileType) -> bool| found.as_ref().is_some_and(|meta| test(&meta.file_type()));
+    let is = |test: fn(&std::fs::FileType) -> bool| {
+        found.as_ref().is_some_and(|meta| test(&meta.file_type()))
+    };
     let (holds, noun) = match kind {
         "" => (true, ""),
         "Directory" | "DirectoryOrCreate" => (is(std::fs::FileType::is_dir), "a directory"),
@@ -83,12 +101,19 @@ pub fn host_path(source: &HostPathVolumeSource) -> Result<PathBuf, VolumeFault> 
         "Socket" => (is(|kind| kind.is_socket()), "a socket file"),
         "CharDevice" => (is(|kind| kind.is_char_device()), "a character device"),
         "BlockDevice" => (is(|kind| kind.is_block_device()), "a block device"),
-        other => return Err(VolumeFault::Content(format!("{other:?} is an invalid volume type"))),
+        other => {
+            return Err(VolumeFault::Content(format!(
+                "{other:?} is an invalid volume type"
+            )));
+        }
     };
     if holds {
         return Ok(path);
     }
-    Err(VolumeFault::Content(format!("hostPath type check failed: {} is not {noun}", path.display())))
+    Err(VolumeFault::Content(format!(
+        "hostPath type check failed: {} is not {noun}",
+        path.display()
+    )))
 }
 
 /// Unmounts the volumes of one Pod.
@@ -105,13 +130,24 @@ fn unmount(directory: &Path) -> std::io::Result<()> {
 
 /// Unmounts the volumes of all Pods below `pods`.
 pub fn unmount_all(pods: &Path) -> std::io::Result<()> {
-    entries(pods)?.iter().try_for_each(|directory| unmount(directory))
+    entries(pods)?
+        .iter()
+        .try_for_each(|directory| unmount(directory))
 }
 
 /// Takes away the directories below `pods` that are not of a Pod in `known`.
-pub fn remove_others(pods: &Path, known: &std::collections::HashSet<String>) -> std::io::Result<()> {
-    let is_known = |path: &Path| path.file_name().is_some_and(|name| known.contains(&*name.to_string_lossy()));
-    entries(pods)?.iter().filter(|path| !is_known(path)).try_for_each(|path| remove(path))
+pub fn remove_others(
+    pods: &Path,
+    known: &std::collections::HashSet<String>,
+) -> std::io::Result<()> {
+    let is_known = |path: &Path| {
+        path.file_name()
+            .is_some_and(|name| known.contains(&*name.to_string_lossy()))
+    };
+    entries(pods)?
+        .iter()
+        .filter(|path| !is_known(path))
+        .try_for_each(|path| remove(path))
 }
 
 /// Takes a Pod's directory away, what is mounted below it first. What is not there is gone already.

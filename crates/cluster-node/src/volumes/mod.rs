@@ -45,7 +45,9 @@ pub enum VolumeFault {
         error: std::io::Error,
     },
     /// A kind of volume that this node does not have.
-    #[error("volumes of this kind are not available on this node; it has configMap, downwardAPI, emptyDir, hostPath, projected and secret")]
+    #[error(
+        "volumes of this kind are not available on this node; it has configMap, downwardAPI, emptyDir, hostPath, projected and secret"
+    )]
     Unsupported,
 }
 
@@ -90,7 +92,10 @@ impl Setup<'_> {
         let spec = roles::spec(self.pod).into_owned();
         for volume in spec.volumes.iter().flatten() {
             let path = self.one(volume).await;
-            let path = path.map_err(|cause| VolumeError { volume: volume.name.clone(), cause })?;
+            let path = path.map_err(|cause| VolumeError {
+                volume: volume.name.clone(),
+                cause,
+            })?;
             paths.insert(volume.name.clone(), path);
         }
         Ok(paths)
@@ -100,7 +105,10 @@ impl Setup<'_> {
         if let Some(host_path) = &volume.host_path {
             return directory::host_path(host_path);
         }
-        let group = roles::spec(self.pod).security_context.as_ref().and_then(|context| context.fs_group);
+        let group = roles::spec(self.pod)
+            .security_context
+            .as_ref()
+            .and_then(|context| context.fs_group);
         let group = group.and_then(|group| u32::try_from(group).ok());
         if let Some(empty) = &volume.empty_dir {
             return directory::empty(&self.place("empty-dir", volume), empty, group);
@@ -115,14 +123,21 @@ impl Setup<'_> {
         }
         let target = path.clone();
         let stamp = self.now;
-        let written = tokio::task::spawn_blocking(move || writer::write(&target, &payload, group, stamp));
+        let written =
+            tokio::task::spawn_blocking(move || writer::write(&target, &payload, group, stamp));
         let step = || format!("failed to write {}", path.display());
-        written.await.map_err(|error| VolumeFault::files(step())(error.into()))?.map_err(VolumeFault::files(step()))?;
+        written
+            .await
+            .map_err(|error| VolumeFault::files(step())(error.into()))?
+            .map_err(VolumeFault::files(step()))?;
         Ok(path)
     }
 
     fn place(&self, kind: &str, volume: &Volume) -> PathBuf {
-        self.directory.join("volumes").join(format!("kubernetes.io~{kind}")).join(&volume.name)
+        self.directory
+            .join("volumes")
+            .join(format!("kubernetes.io~{kind}"))
+            .join(&volume.name)
     }
 
     async fn payload(&mut self, volume: &Volume) -> Result<(&'static str, Payload), VolumeFault> {
@@ -136,7 +151,10 @@ impl Setup<'_> {
             return Ok(("downward-api", payload::downward(self, source)?));
         }
         if let Some(source) = &volume.projected {
-            return Ok(("projected", payload::projected(self, &volume.name, source).await?));
+            return Ok((
+                "projected",
+                payload::projected(self, &volume.name, source).await?,
+            ));
         }
         Err(VolumeFault::Unsupported)
     }

@@ -17,9 +17,17 @@ use super::payload::{File, Payload};
 const DATA: &str = "..data";
 
 /// Writes `payload` unless it is what is there.
-pub fn write(volume: &Path, payload: &Payload, group: Option<u32>, now: Timestamp) -> io::Result<()> {
+pub fn write(
+    volume: &Path,
+    payload: &Payload,
+    group: Option<u32>,
+    now: Timestamp,
+) -> io::Result<()> {
     if payload.keys().any(|path| !is_plain(path)) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a path leaves the volume"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a path leaves the volume",
+        ));
     }
     let data = volume.join(DATA);
     if is_current(&data, payload) {
@@ -44,7 +52,11 @@ pub fn write(volume: &Path, payload: &Payload, group: Option<u32>, now: Timestam
 }
 
 fn is_plain(path: &str) -> bool {
-    !path.is_empty() && !path.starts_with("..") && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+    !path.is_empty()
+        && !path.starts_with("..")
+        && Path::new(path)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// Whether each file is there with this content and mode, and none besides.
@@ -53,7 +65,9 @@ fn is_current(data: &Path, payload: &Payload) -> bool {
         let path = data.join(path);
         fs::read(&path).is_ok_and(|bytes| bytes == file.bytes)
     };
-    data.exists() && count(data).is_ok_and(|found| found == payload.len()) && payload.iter().all(same)
+    data.exists()
+        && count(data).is_ok_and(|found| found == payload.len())
+        && payload.iter().all(same)
 }
 
 fn count(directory: &Path) -> io::Result<usize> {
@@ -69,10 +83,18 @@ fn write_file(path: &Path, file: &File, group: Option<u32>) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut out = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     out.write_all(&file.bytes)?;
     // Readable for the Pod's group, as a kubelet's SetVolumeOwnership does.
-    let mode = if group.is_some() { file.mode | 0o440 } else { file.mode };
+    let mode = if group.is_some() {
+        file.mode | 0o440
+    } else {
+        file.mode
+    };
     if group.is_some() {
         std::os::unix::fs::fchown(&out, None, group)?;
     }
@@ -81,7 +103,10 @@ fn write_file(path: &Path, file: &File, group: Option<u32>) -> io::Result<()> {
 
 /// A link for each first path element; links of files that are gone go.
 fn link_tops(volume: &Path, payload: &Payload) -> io::Result<()> {
-    let tops: BTreeSet<&str> = payload.keys().filter_map(|path| path.split('/').next()).collect();
+    let tops: BTreeSet<&str> = payload
+        .keys()
+        .filter_map(|path| path.split('/').next())
+        .collect();
     for entry in fs::read_dir(volume)? {
         let name = entry?.file_name();
         let name = name.to_string_lossy();

@@ -38,20 +38,42 @@ impl Worker {
     /// Starts probes of containers that began to run, ends those of others, and takes their verdicts over.
     pub(super) fn probe(&mut self) {
         let running: Vec<Record> = self.records.running().cloned().collect();
-        self.hooks.probes.retain(|id, _| running.iter().any(|record| record.id == *id));
+        self.hooks
+            .probes
+            .retain(|id, _| running.iter().any(|record| record.id == *id));
         self.hooks.starting.clear();
         self.hooks.unready.clear();
         let containers = self.containers.clone();
         for record in running {
-            let named = containers.iter().find(|container| container.name() == record.config.name);
-            let Some(container) = named.filter(|container| container.role != Role::Ephemeral) else { continue };
+            let named = containers
+                .iter()
+                .find(|container| container.name() == record.config.name);
+            let Some(container) = named.filter(|container| container.role != Role::Ephemeral)
+            else {
+                continue;
+            };
             if !self.hooks.probes.contains_key(&record.id) {
                 let ip = self.sandbox.as_ref().and_then(|sandbox| sandbox.ip);
-                let place = Place { id: record.id.clone(), pid: record.pid.unwrap_or_default(), ip };
-                let probes = Probes::start(self.shared.clone(), &self.pod, container, place, self.wake.clone());
+                let place = Place {
+                    id: record.id.clone(),
+                    pid: record.pid.unwrap_or_default(),
+                    ip,
+                };
+                let probes = Probes::start(
+                    self.shared.clone(),
+                    &self.pod,
+                    container,
+                    place,
+                    self.wake.clone(),
+                );
                 self.hooks.probes.insert(record.id.clone(), probes);
             }
-            let verdict = self.hooks.probes.get(&record.id).and_then(Option::as_ref).map(Probes::verdict);
+            let verdict = self
+                .hooks
+                .probes
+                .get(&record.id)
+                .and_then(Option::as_ref)
+                .map(Probes::verdict);
             if let Some(verdict) = verdict {
                 self.heed(container, &record, &verdict);
             }
@@ -77,17 +99,34 @@ impl Worker {
 
     /// Runs `postStart` beside the container; if it fails the container is killed.
     pub(super) fn after_start(&mut self, container: &Spec, id: &str) {
-        let handler = container.container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.clone());
+        let handler = container
+            .container
+            .lifecycle
+            .as_ref()
+            .and_then(|lifecycle| lifecycle.post_start.clone());
         let Some(handler) = handler else { return };
-        let (shared, id, pod, container) = (self.shared.clone(), id.to_owned(), self.pod.clone(), container.clone());
+        let (shared, id, pod, container) = (
+            self.shared.clone(),
+            id.to_owned(),
+            self.pod.clone(),
+            container.clone(),
+        );
         tokio::spawn(async move {
             if let Err(why) = run(&shared, &id, &handler).await {
                 let path = &container.field_path;
                 let text = format!("PostStartHook failed: {why}");
-                shared.events.pod(&pod, path, Severity::Warning, "FailedPostStartHook", text);
+                shared
+                    .events
+                    .pod(&pod, path, Severity::Warning, "FailedPostStartHook", text);
                 let text = format!("FailedPostStartHook: {why}");
-                shared.events.pod(&pod, path, Severity::Normal, "Killing", text);
-                if let Err(error) = shared.runtime.stop_container(&id, Duration::from_secs(2)).await {
+                shared
+                    .events
+                    .pod(&pod, path, Severity::Normal, "Killing", text);
+                if let Err(error) = shared
+                    .runtime
+                    .stop_container(&id, Duration::from_secs(2))
+                    .await
+                {
                     tracing::warn!(container = id, %error, "a container was not stopped");
                 }
             }
@@ -95,21 +134,31 @@ impl Worker {
     }
 
     /// `preStop` of a container, to be run before it is told to end.
-    pub(super) fn pre_stop(&self, container: &Spec, record: &Record) -> Option<BoxFuture<'static, ()>> {
+    pub(super) fn pre_stop(
+        &self,
+        container: &Spec,
+        record: &Record,
+    ) -> Option<BoxFuture<'static, ()>> {
         let handler = container.container.lifecycle.as_ref()?.pre_stop.clone()?;
         let (shared, id, pod) = (self.shared.clone(), record.id.clone(), self.pod.clone());
         let path = container.field_path.clone();
         let hook = async move {
             if let Err(why) = run(&shared, &id, &handler).await {
                 let text = format!("PreStopHook failed: {why}");
-                shared.events.pod(&pod, &path, Severity::Warning, "FailedPreStopHook", text);
+                shared
+                    .events
+                    .pod(&pod, &path, Severity::Warning, "FailedPreStopHook", text);
             }
         };
         Some(hook.boxed())
     }
 }
 
-async fn run(shared: &crate::shared::Shared, id: &str, handler: &LifecycleHandler) -> Result<(), String> {
+async fn run(
+    shared: &crate::shared::Shared,
+    id: &str,
+    handler: &LifecycleHandler,
+) -> Result<(), String> {
     if let Some(sleep) = &handler.sleep {
         tokio::time::sleep(Duration::from_secs(sleep.seconds.unsigned_abs())).await;
         return Ok(());
@@ -119,7 +168,11 @@ async fn run(shared: &crate::shared::Shared, id: &str, handler: &LifecycleHandle
     };
     let command = exec.command.clone().unwrap_or_default();
     let options = StreamOptions::default();
-    let streams = shared.runtime.exec(id, command, options).await.map_err(|error| error.to_string())?;
+    let streams = shared
+        .runtime
+        .exec(id, command, options)
+        .await
+        .map_err(|error| error.to_string())?;
     match streams.exit.await {
         Ok(0) => Ok(()),
         Ok(code) => Err(format!("command exited with {code}")),

@@ -121,7 +121,11 @@ impl Worker {
             if !found {
                 found = self.find().await.is_ok();
             }
-            let next = if found { self.look().await } else { Next::After(Duration::from_secs(1)) };
+            let next = if found {
+                self.look().await
+            } else {
+                Next::After(Duration::from_secs(1))
+            };
             let Next::After(delay) = next else { break };
             tokio::select! {
                 changed = self.wanted.changed() => {
@@ -142,7 +146,12 @@ impl Worker {
     fn full_name(&self) -> String {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let meta = &self.pod.metadata;
-        format!("{}_{}({})", text(&meta.name), text(&meta.namespace), text(&meta.uid))
+        format!(
+            "{}_{}({})",
+            text(&meta.name),
+            text(&meta.namespace),
+            text(&meta.uid)
+        )
     }
 
     /// Takes over what the API says now, and keeps the status that was reported last.
@@ -169,9 +178,13 @@ impl Worker {
     async fn find(&mut self) -> Result<(), RuntimeError> {
         let uid = self.pod.metadata.uid.clone().unwrap_or_default();
         let sandboxes = self.shared.runtime.sandboxes().await?;
-        self.sandbox = sandboxes.into_iter().find(|sandbox| sandbox.config.uid == uid);
+        self.sandbox = sandboxes
+            .into_iter()
+            .find(|sandbox| sandbox.config.uid == uid);
         let containers = self.shared.runtime.containers().await?;
-        let own = containers.into_iter().filter(|record| record.config.labels.get(POD_UID_LABEL) == Some(&uid));
+        let own = containers
+            .into_iter()
+            .filter(|record| record.config.labels.get(POD_UID_LABEL) == Some(&uid));
         self.known = own.map(|record| record.id).collect();
         if let Some(sandbox) = &self.sandbox {
             self.shared.listen(&sandbox.id, self.wake.clone());
@@ -216,7 +229,11 @@ impl Worker {
             }
         }
         self.records = Records::new(records);
-        let outdated: Vec<String> = self.records.outdated().map(|record| record.id.clone()).collect();
+        let outdated: Vec<String> = self
+            .records
+            .outdated()
+            .map(|record| record.id.clone())
+            .collect();
         for id in outdated {
             self.shared.runtime.remove_container(&id).await?;
         }
@@ -226,10 +243,19 @@ impl Worker {
 
     fn plan(&self) -> Plan {
         let ran = |state: &Option<k8s_openapi::api::core::v1::ContainerState>| {
-            state.as_ref().is_some_and(|state| state.running.is_some() || state.terminated.is_some())
+            state
+                .as_ref()
+                .is_some_and(|state| state.running.is_some() || state.terminated.is_some())
         };
-        let statuses = self.pod.status.iter().flat_map(|s| s.ephemeral_container_statuses.iter().flatten());
-        let seen = statuses.filter(|status| ran(&status.state)).map(|status| status.name.clone()).collect();
+        let statuses = self
+            .pod
+            .status
+            .iter()
+            .flat_map(|s| s.ephemeral_container_statuses.iter().flatten());
+        let seen = statuses
+            .filter(|status| ran(&status.state))
+            .map(|status| status.name.clone())
+            .collect();
         plan::plan(&Facts {
             pod: &self.pod,
             containers: &self.containers,
@@ -246,7 +272,10 @@ impl Worker {
         }
         let now = self.shared.now();
         let age = SignedDuration::try_from(RESYNC).unwrap_or(RETRY);
-        if self.volumes_checked.is_some_and(|at| now.duration_since(at) < age) {
+        if self
+            .volumes_checked
+            .is_some_and(|at| now.duration_since(at) < age)
+        {
             return Ok(());
         }
         let pod_ips = self.pod_ips();
@@ -265,14 +294,21 @@ impl Worker {
             Err(error) => {
                 self.pod_warning("FailedMount", error.to_string());
                 // A Pod that runs goes on with what it has.
-                return if self.volumes_checked.is_some() { Ok(()) } else { Err(()) };
+                return if self.volumes_checked.is_some() {
+                    Ok(())
+                } else {
+                    Err(())
+                };
             }
         }
         let ip = pod_ips.first().cloned().unwrap_or_default();
         match files::write_all(&self.pod, &self.directory, &ip, &files::hostname(&self.pod)) {
             Ok(files) => self.files = files,
             Err(error) => {
-                self.pod_warning("FailedMount", format!("failed to write the Pod's files: {error}"));
+                self.pod_warning(
+                    "FailedMount",
+                    format!("failed to write the Pod's files: {error}"),
+                );
                 return Err(());
             }
         }
@@ -290,11 +326,20 @@ impl Worker {
             name: text(&meta.name),
             namespace: text(&meta.namespace),
             uid: text(&meta.uid),
-            hostname: if host_network { self.shared.facts.name.clone() } else { files::hostname(&self.pod) },
+            hostname: if host_network {
+                self.shared.facts.name.clone()
+            } else {
+                files::hostname(&self.pod)
+            },
             host_network,
             host_ipc: spec.host_ipc == Some(true),
             share_process_namespace: spec.share_process_namespace == Some(true),
-            sysctls: context.sysctls.into_iter().flatten().map(|sysctl| (sysctl.name, sysctl.value)).collect(),
+            sysctls: context
+                .sysctls
+                .into_iter()
+                .flatten()
+                .map(|sysctl| (sysctl.name, sysctl.value))
+                .collect(),
             log_directory: self.shared.log_directory(&self.pod),
             cgroup_parent: Some(resources::cgroup_parent(&self.pod)),
         };
@@ -306,14 +351,19 @@ impl Worker {
                 Ok(())
             }
             Err(error) => {
-                self.pod_warning("FailedCreatePodSandBox", format!("Failed to create pod sandbox: {error}"));
+                self.pod_warning(
+                    "FailedCreatePodSandBox",
+                    format!("Failed to create pod sandbox: {error}"),
+                );
                 Err(())
             }
         }
     }
 
     fn pod_warning(&self, reason: &'static str, message: String) {
-        self.shared.events.pod(&self.pod, "", Severity::Warning, reason, message);
+        self.shared
+            .events
+            .pod(&self.pod, "", Severity::Warning, reason, message);
     }
 
     async fn carry_out(&mut self, plan: &Plan) {
@@ -332,7 +382,9 @@ impl Worker {
     async fn adopt(&mut self) -> Result<(), RuntimeError> {
         let uid = self.pod.metadata.uid.clone().unwrap_or_default();
         let containers = self.shared.runtime.containers().await?;
-        let own = containers.into_iter().filter(|record| record.config.labels.get(POD_UID_LABEL) == Some(&uid));
+        let own = containers
+            .into_iter()
+            .filter(|record| record.config.labels.get(POD_UID_LABEL) == Some(&uid));
         let own: Vec<_> = own.collect();
         self.known = own.iter().map(|record| record.id.clone()).collect();
         self.records = Records::new(own);
@@ -344,19 +396,38 @@ impl Worker {
         if roles::spec(&self.pod).host_network == Some(true) {
             return vec![self.shared.facts.host_ip.clone()];
         }
-        self.sandbox.iter().filter_map(|sandbox| sandbox.ip).map(|ip| ip.to_string()).collect()
+        self.sandbox
+            .iter()
+            .filter_map(|sandbox| sandbox.ip)
+            .map(|ip| ip.to_string())
+            .collect()
     }
 
     fn read_messages(&mut self) {
         let mut read = Vec::new();
-        for record in self.records.all().filter(|record| !self.messages.contains_key(&record.id)) {
+        for record in self
+            .records
+            .all()
+            .filter(|record| !self.messages.contains_key(&record.id))
+        {
             let Some(exit) = exit(record) else { continue };
-            let path = files::termination_path(&self.directory, &record.config.name, record.config.attempt);
+            let path = files::termination_path(
+                &self.directory,
+                &record.config.name,
+                record.config.attempt,
+            );
             let mut message = files::termination_message(&path);
-            let container = self.containers.iter().find(|container| container.name() == record.config.name);
-            let policy = container.and_then(|container| container.container.termination_message_policy.as_deref());
+            let container = self
+                .containers
+                .iter()
+                .find(|container| container.name() == record.config.name);
+            let policy = container
+                .and_then(|container| container.container.termination_message_policy.as_deref());
             if message.is_empty() && exit.code != 0 && policy == Some("FallbackToLogsOnError") {
-                let log = self.shared.log_directory(&self.pod).join(&record.config.log_path);
+                let log = self
+                    .shared
+                    .log_directory(&self.pod)
+                    .join(&record.config.log_path);
                 message = crate::logs::last_words(&log).unwrap_or_default();
             }
             read.push((record.id.clone(), message));
@@ -370,12 +441,19 @@ impl Worker {
             return Next::After(Duration::from_millis(500));
         }
         let now = self.shared.now();
-        let due = self.retry_at.values().min().map(|at| at.duration_since(now));
-        let due = due.map(|wait| Duration::try_from(wait).unwrap_or_default() + Duration::from_millis(1));
+        let due = self
+            .retry_at
+            .values()
+            .min()
+            .map(|at| at.duration_since(now));
+        let due =
+            due.map(|wait| Duration::try_from(wait).unwrap_or_default() + Duration::from_millis(1));
         Next::After(due.unwrap_or(RESYNC).min(RESYNC))
     }
 
     fn has_role(&self, name: &str, roles: &[Role]) -> bool {
-        self.containers.iter().any(|container| container.name() == name && roles.contains(&container.role))
+        self.containers
+            .iter()
+            .any(|container| container.name() == name && roles.contains(&container.role))
     }
 }

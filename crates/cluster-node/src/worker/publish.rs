@@ -27,7 +27,11 @@ impl Worker {
             now: self.shared.now(),
         });
         self.shared.show(&self.pod, &status);
-        let old = self.published.clone().or_else(|| self.pod.status.clone()).unwrap_or_default();
+        let old = self
+            .published
+            .clone()
+            .or_else(|| self.pod.status.clone())
+            .unwrap_or_default();
         let Some(changes) = changes(&old, &status) else {
             self.published = Some(status);
             return true;
@@ -41,7 +45,11 @@ impl Worker {
             // It is gone, or another one of the same name: the watch will tell.
             Err(kube::Error::Api(answer)) if matches!(answer.code, 404 | 409) => true,
             Err(error) => {
-                tracing::warn!(pod = self.full_name(), error = brief(&error), "a status was not taken");
+                tracing::warn!(
+                    pod = self.full_name(),
+                    error = brief(&error),
+                    "a status was not taken"
+                );
                 false
             }
         }
@@ -54,7 +62,9 @@ impl Worker {
         // A UID that differs is a conflict: a later Pod of this name does not get this one's status.
         let patch = json!({"metadata": {"uid": meta.uid}, "status": changes});
         let name = meta.name.as_deref().unwrap_or_default();
-        api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
+        api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .map(drop)
     }
 }
 
@@ -90,8 +100,15 @@ mod tests {
             let parse = |value| serde_json::from_value::<PodStatus>(value).unwrap();
             assert_eq!(changes(&parse(old), &parse(new)), expected);
         };
-        check(json!({"phase": "Running"}), json!({"phase": "Running"}), None);
-        let (old, new) = (json!({"phase": "Pending", "message": "m"}), json!({"phase": "Running"}));
+        check(
+            json!({"phase": "Running"}),
+            json!({"phase": "Running"}),
+            None,
+        );
+        let (old, new) = (
+            json!({"phase": "Pending", "message": "m"}),
+            json!({"phase": "Running"}),
+        );
         check(old, new, Some(json!({"message": null, "phase": "Running"})));
     }
 }

@@ -7,12 +7,12 @@ use cluster_sandbox::runtime::{ContainerConfig, ContainerId, ImageStatus};
 
 use super::Worker;
 use crate::events::Severity;
+use crate::files;
 use crate::objects::ObjectError;
 use crate::pod::env::{self, Sources};
 use crate::pod::roles::{Role, Spec, spec};
 use crate::pod::status::Waiting;
 use crate::pod::{config, resources, security};
-use crate::files;
 
 impl Worker {
     /// Starts a container unless it is waiting for its next try; notes why it could not.
@@ -32,8 +32,15 @@ impl Worker {
                 self.waiting.remove(&name);
             }
             Err(waiting) => {
-                tracing::debug!(container = name, reason = waiting.reason, message = waiting.message, "not started");
-                self.retry_at.entry(name.clone()).or_insert(now + super::RETRY);
+                tracing::debug!(
+                    container = name,
+                    reason = waiting.reason,
+                    message = waiting.message,
+                    "not started"
+                );
+                self.retry_at
+                    .entry(name.clone())
+                    .or_insert(now + super::RETRY);
                 self.waiting.insert(name, waiting);
             }
         }
@@ -42,7 +49,10 @@ impl Worker {
     /// An ended container is started again after a growing delay (EC-K-08: never an ephemeral one).
     fn crash_back_off(&mut self, container: &Spec) -> Option<Waiting> {
         let name = container.name();
-        let exit = self.records.newest(name).and_then(crate::pod::records::exit)?;
+        let exit = self
+            .records
+            .newest(name)
+            .and_then(crate::pod::records::exit)?;
         let now = self.shared.now();
         let Some(delay) = self.crash_back_off.pending(name, exit.finished_at, now) else {
             self.crash_back_off.next(name, now);
@@ -50,37 +60,73 @@ impl Worker {
         };
         self.retry_at.insert(name.to_owned(), delay.until);
         let pod = self.full_name();
-        self.warn(container, "BackOff", format!("Back-off restarting failed container {name} in pod {pod}"));
-        let message = format!("back-off {} restarting failed container={name} pod={pod}", delay.printed());
-        Some(Waiting { reason: "CrashLoopBackOff".to_owned(), message })
+        self.warn(
+            container,
+            "BackOff",
+            format!("Back-off restarting failed container {name} in pod {pod}"),
+        );
+        let message = format!(
+            "back-off {} restarting failed container={name} pod={pod}",
+            delay.printed()
+        );
+        Some(Waiting {
+            reason: "CrashLoopBackOff".to_owned(),
+            message,
+        })
     }
 
     async fn try_start(&mut self, container: &Spec) -> Result<(), Waiting> {
         let image = self.image(container).await?;
         let configured = self.configure(container, &image).await;
-        let config = configured.map_err(|message| self.failed(container, "CreateContainerConfigError", message))?;
+        let config = configured
+            .map_err(|message| self.failed(container, "CreateContainerConfigError", message))?;
         let runtime = self.shared.runtime.clone();
-        let sandbox = self.sandbox.as_ref().map(|sandbox| sandbox.id.clone()).unwrap_or_default();
+        let sandbox = self
+            .sandbox
+            .as_ref()
+            .map(|sandbox| sandbox.id.clone())
+            .unwrap_or_default();
         let created = runtime.create_container(&sandbox, config).await;
-        let id = created.map_err(|error| self.failed(container, "CreateContainerError", error.to_string()))?;
-        self.note(container, Severity::Normal, "Created", "Container created".to_owned());
+        let id = created
+            .map_err(|error| self.failed(container, "CreateContainerError", error.to_string()))?;
+        self.note(
+            container,
+            Severity::Normal,
+            "Created",
+            "Container created".to_owned(),
+        );
         let started = runtime.start_container(&id).await;
         started.map_err(|error| self.failed(container, "RunContainerError", error.to_string()))?;
-        self.note(container, Severity::Normal, "Started", "Container started".to_owned());
+        self.note(
+            container,
+            Severity::Normal,
+            "Started",
+            "Container started".to_owned(),
+        );
         self.after_start(container, &id);
         Ok(())
     }
 
     fn failed(&self, container: &Spec, reason: &str, message: String) -> Waiting {
         self.warn(container, "Failed", format!("Error: {message}"));
-        Waiting { reason: reason.to_owned(), message }
+        Waiting {
+            reason: reason.to_owned(),
+            message,
+        }
     }
 
     /// The configuration, or why there is none.
-    async fn configure(&mut self, container: &Spec, image: &ImageStatus) -> Result<ContainerConfig, String> {
+    async fn configure(
+        &mut self,
+        container: &Spec,
+        image: &ImageStatus,
+    ) -> Result<ContainerConfig, String> {
         let target = self.target(container)?;
         let shared = self.shared.clone();
-        let sources = self.sources(container).await.map_err(|error| error.to_string())?;
+        let sources = self
+            .sources(container)
+            .await
+            .map_err(|error| error.to_string())?;
         let spec = spec(&self.pod);
         let pod_ips = self.pod_ips();
         let env = env::environment(&env::Inputs {
@@ -109,7 +155,12 @@ impl Worker {
             image: image.id.clone(),
             env,
             security: security::with_image_user(security, &image.user),
-            resources: resources::of_container(&self.pod, container.role, &container.container, shared.memory),
+            resources: resources::of_container(
+                &self.pod,
+                container.role,
+                &container.container,
+                shared.memory,
+            ),
             target,
             volumes: &self.volumes,
             files: &self.files,
@@ -120,9 +171,13 @@ impl Worker {
 
     /// The container whose PID namespace is to be joined: any record of that name in this Pod (EC-K-31).
     fn target(&self, container: &Spec) -> Result<Option<ContainerId>, String> {
-        let Some(name) = &container.target else { return Ok(None) };
+        let Some(name) = &container.target else {
+            return Ok(None);
+        };
         let found = self.records.newest(name).map(|record| record.id.clone());
-        found.map(Some).ok_or_else(|| format!("unable to find target container {name}"))
+        found
+            .map(Some)
+            .ok_or_else(|| format!("unable to find target container {name}"))
     }
 
     async fn sources(&self, container: &Spec) -> Result<Sources, ObjectError> {
@@ -131,12 +186,19 @@ impl Worker {
         let mut sources = Sources::default();
         for name in config_maps {
             let found = self.shared.objects.config_map(&namespace, &name).await?;
-            sources.config_maps.insert(name, found.map(|object| object.data.unwrap_or_default()));
+            sources
+                .config_maps
+                .insert(name, found.map(|object| object.data.unwrap_or_default()));
         }
         for name in secrets {
             let found = self.shared.objects.secret(&namespace, &name).await?;
             let bytes = |object: k8s_openapi::api::core::v1::Secret| -> BTreeMap<String, Vec<u8>> {
-                object.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect()
+                object
+                    .data
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(key, value)| (key, value.0))
+                    .collect()
             };
             sources.secrets.insert(name, found.map(bytes));
         }
@@ -150,9 +212,15 @@ impl Worker {
         }
         let status = self.pod.status.clone().unwrap_or_default();
         let lists = [status.init_container_statuses, status.container_statuses];
-        let known = lists.into_iter().flatten().flatten().find(|known| known.name == container.name());
+        let known = lists
+            .into_iter()
+            .flatten()
+            .flatten()
+            .find(|known| known.name == container.name());
         let ran = |state: &Option<k8s_openapi::api::core::v1::ContainerState>| {
-            state.as_ref().is_some_and(|state| state.running.is_some() || state.terminated.is_some())
+            state
+                .as_ref()
+                .is_some_and(|state| state.running.is_some() || state.terminated.is_some())
         };
         match known.filter(|_| container.role != Role::Ephemeral) {
             Some(known) if ran(&known.state) || ran(&known.last_state) => {

@@ -31,8 +31,16 @@ pub(super) struct Ending {
 impl Worker {
     /// The Pod is being deleted, or is gone already.
     pub(super) async fn end(&mut self) -> Next {
-        let grace = self.pod.metadata.deletion_grace_period_seconds.or(spec(&self.pod).termination_grace_period_seconds);
-        let grace = if self.gone { LEAST_GRACE } else { grace.unwrap_or(30).max(LEAST_GRACE) };
+        let grace = self
+            .pod
+            .metadata
+            .deletion_grace_period_seconds
+            .or(spec(&self.pod).termination_grace_period_seconds);
+        let grace = if self.gone {
+            LEAST_GRACE
+        } else {
+            grace.unwrap_or(30).max(LEAST_GRACE)
+        };
         if self.kill_all(grace) {
             if !self.gone {
                 self.report().await;
@@ -47,25 +55,40 @@ impl Worker {
                 return Next::After(Duration::from_millis(500));
             }
             // Finalizers may keep the object; its watch tells when it is gone.
-            return if self.gone { self.end_traces().await } else { Next::After(super::RESYNC) };
+            return if self.gone {
+                self.end_traces().await
+            } else {
+                Next::After(super::RESYNC)
+            };
         }
         self.end_traces().await
     }
 
     /// All regular containers ended for good: the rest is killed, and the Pod's phase becomes final.
     pub(super) async fn finish(&mut self) -> Next {
-        let grace = spec(&self.pod).termination_grace_period_seconds.unwrap_or(30).max(LEAST_GRACE);
+        let grace = spec(&self.pod)
+            .termination_grace_period_seconds
+            .unwrap_or(30)
+            .max(LEAST_GRACE);
         let killing = self.kill_all(grace);
         let done = !killing && self.let_go().await;
         let reported = self.report().await;
-        Next::After(if done && reported { super::RESYNC } else { Duration::from_secs(1) })
+        Next::After(if done && reported {
+            super::RESYNC
+        } else {
+            Duration::from_secs(1)
+        })
     }
 
     /// The Pod's phase is final: nothing is to run, and nothing is started (EC-K-13).
     pub(super) async fn rest(&mut self) -> Next {
         let done = !self.kill_all(LEAST_GRACE) && self.let_go().await;
         let reported = self.report().await;
-        Next::After(if done && reported { super::RESYNC } else { Duration::from_secs(1) })
+        Next::After(if done && reported {
+            super::RESYNC
+        } else {
+            Duration::from_secs(1)
+        })
     }
 
     /// Tells what runs to end; whether something still runs. Sidecars go after the regular containers.
@@ -76,12 +99,18 @@ impl Worker {
         }
         let sidecar = |record: &Record| self.has_role(&record.config.name, &[Role::Sidecar]);
         let ephemeral = |record: &Record| self.has_role(&record.config.name, &[Role::Ephemeral]);
-        let main_runs = running.iter().any(|record| !sidecar(record) && !ephemeral(record));
-        let chosen: Vec<Record> =
-            running.iter().filter(|record| !main_runs || !sidecar(record)).cloned().collect();
+        let main_runs = running
+            .iter()
+            .any(|record| !sidecar(record) && !ephemeral(record));
+        let chosen: Vec<Record> = running
+            .iter()
+            .filter(|record| !main_runs || !sidecar(record))
+            .cloned()
+            .collect();
         let now = self.shared.now();
         let since = *self.ending.since.get_or_insert(now);
-        let deadline = (since + SignedDuration::from_secs(grace)).max(now + SignedDuration::from_secs(LEAST_GRACE));
+        let deadline = (since + SignedDuration::from_secs(grace))
+            .max(now + SignedDuration::from_secs(LEAST_GRACE));
         for record in chosen {
             let why = format!("Stopping container {}", record.config.name);
             self.kill(&record, deadline, now, why);
@@ -90,7 +119,13 @@ impl Worker {
     }
 
     /// Tells one container to end by `deadline`, unless it was told so, or an earlier time, before.
-    pub(super) fn kill(&mut self, record: &Record, deadline: Timestamp, now: Timestamp, why: String) {
+    pub(super) fn kill(
+        &mut self,
+        record: &Record,
+        deadline: Timestamp,
+        now: Timestamp,
+        why: String,
+    ) {
         let told = self.ending.deadlines.get(&record.id).copied();
         let sooner = |told: Timestamp| deadline + SignedDuration::from_millis(500) < told;
         // A stop that did not work is tried again once its time is over.
@@ -98,13 +133,19 @@ impl Worker {
         if told.is_some_and(|told| !sooner(told) && !overdue(told)) {
             return;
         }
-        let container = self.containers.iter().find(|container| container.name() == record.config.name).cloned();
+        let container = self
+            .containers
+            .iter()
+            .find(|container| container.name() == record.config.name)
+            .cloned();
         if let (Some(container), None) = (&container, told) {
             self.note(container, Severity::Normal, "Killing", why);
         }
         self.ending.deadlines.insert(record.id.clone(), deadline);
         let grace = Duration::try_from(deadline.duration_since(now)).unwrap_or_default();
-        let hook = container.filter(|_| told.is_none()).and_then(|container| self.pre_stop(&container, record));
+        let hook = container
+            .filter(|_| told.is_none())
+            .and_then(|container| self.pre_stop(&container, record));
         let (shared, wake, id) = (self.shared.clone(), self.wake.clone(), record.id.clone());
         tokio::spawn(async move {
             let begun = tokio::time::Instant::now();
@@ -126,7 +167,9 @@ impl Worker {
         if self.ending.sandbox_stopped {
             return true;
         }
-        let Some(sandbox) = &mut self.sandbox else { return true };
+        let Some(sandbox) = &mut self.sandbox else {
+            return true;
+        };
         match self.shared.runtime.stop_sandbox(&sandbox.id).await {
             Ok(()) => {
                 sandbox.ready = false;
@@ -143,22 +186,34 @@ impl Worker {
     /// The last word to the API: with grace 0 the object goes. Whether it was taken.
     async fn delete(&mut self) -> bool {
         let meta = &self.pod.metadata;
-        let api: Api<k8s_openapi::api::core::v1::Pod> =
-            Api::namespaced(self.shared.client.clone(), meta.namespace.as_deref().unwrap_or_default());
-        let preconditions = Preconditions { uid: meta.uid.clone(), resource_version: None };
+        let api: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(
+            self.shared.client.clone(),
+            meta.namespace.as_deref().unwrap_or_default(),
+        );
+        let preconditions = Preconditions {
+            uid: meta.uid.clone(),
+            resource_version: None,
+        };
         let parameters = DeleteParams {
             grace_period_seconds: Some(0),
             preconditions: Some(preconditions),
             ..DeleteParams::default()
         };
-        match api.delete(meta.name.as_deref().unwrap_or_default(), &parameters).await {
+        match api
+            .delete(meta.name.as_deref().unwrap_or_default(), &parameters)
+            .await
+        {
             Ok(_) => true,
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
                 self.gone = true;
                 true
             }
             Err(error) => {
-                tracing::warn!(pod = self.full_name(), error = brief(&error), "a Pod was not deleted");
+                tracing::warn!(
+                    pod = self.full_name(),
+                    error = brief(&error),
+                    "a Pod was not deleted"
+                );
                 false
             }
         }
