@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use admission::{Answer, Gate, Review};
+use admission::{Gate, Review};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
@@ -47,30 +47,39 @@ pub(crate) async fn serve(
     Ok(address)
 }
 
+/// Which question a path asks.
+#[derive(Debug, Clone, Copy)]
+enum Door {
+    Visits,
+    Stamp,
+    Objects,
+}
+
 fn router(gate: Gate) -> Router {
+    let door = |door: Door| {
+        post(async move |State(gate): State<Gate>, body: Bytes| answer(&gate, door, &body).await)
+    };
     Router::new()
-        .route("/visits", post(async |State(gate): State<Gate>, body: Bytes| {
-            answer(&body, async |review| gate.visits(review).await).await
-        }))
-        .route("/stamp", post(async |State(gate): State<Gate>, body: Bytes| {
-            answer(&body, async |review| gate.stamp(review).await).await
-        }))
-        .route("/objects", post(async |State(gate): State<Gate>, body: Bytes| {
-            answer(&body, async |review| gate.objects(review).await).await
-        }))
+        .route("/visits", door(Door::Visits))
+        .route("/stamp", door(Door::Stamp))
+        .route("/objects", door(Door::Objects))
         .route("/healthz", get(async || "ok"))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .with_state(gate)
 }
 
-async fn answer(body: &[u8], judge: impl AsyncFn(&Review) -> Answer) -> Response {
+async fn answer(gate: &Gate, door: Door, body: &[u8]) -> Response {
     let review = match Review::parse(body) {
         Ok(review) => review,
         // The API server takes whatever is not an answer for a failure, and a failure for a no.
         Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     };
     let began = Instant::now();
-    let answer = judge(&review).await;
+    let answer = match door {
+        Door::Visits => gate.visits(&review).await,
+        Door::Stamp => gate.stamp(&review).await,
+        Door::Objects => gate.objects(&review).await,
+    };
     tracing::info!(
         review = review.uid,
         operation = ?review.operation,
