@@ -34,6 +34,7 @@ pub fn decode(shapes: &Shapes, value: Value) -> Result<Decoded, UnmarshalError> 
     let mut decoder = Decoder {
         shapes,
         path: String::new(),
+        fields: String::new(),
         owner: String::new(),
         unknown: Vec::new(),
     };
@@ -49,6 +50,8 @@ struct Decoder<'a> {
     shapes: &'a Shapes,
     /// Where the decoder is: `spec.containers[0].foo`.
     path: String,
+    /// The same, as Go's messages tell it: names of fields only.
+    fields: String,
     /// The name of the struct that holds the current field.
     owner: String,
     unknown: Vec<String>,
@@ -110,13 +113,17 @@ impl Decoder<'_> {
         let Some(structure) = shapes.get(at) else {
             return Ok(Value::Object(map));
         };
-        let length = self.path.len();
+        let (length, go_length) = (self.path.len(), self.fields.len());
         let mut out = Map::new();
         for (key, value) in map {
             if length > 0 {
                 self.path.push('.');
             }
             self.path.push_str(&key);
+            if go_length > 0 {
+                self.fields.push('.');
+            }
+            self.fields.push_str(&key);
             match structure.field(&key) {
                 None => self.unknown.push(self.path.clone()),
                 Some(_) if value.is_null() => {}
@@ -132,6 +139,7 @@ impl Decoder<'_> {
                 }
             }
             self.path.truncate(length);
+            self.fields.truncate(go_length);
         }
         self.fill(structure, &mut out);
         Ok(Value::Object(out))
@@ -223,17 +231,8 @@ impl Decoder<'_> {
     }
 
     fn refused(&self, found: &str, wanted: &str) -> UnmarshalError {
-        // Go names the struct that holds the field and the field's path without indexes.
-        let mut path = String::new();
-        let mut inside = false;
-        for c in self.path.chars() {
-            match c {
-                '[' => inside = true,
-                ']' => inside = false,
-                c if !inside => path.push(c),
-                _ => {}
-            }
-        }
+        // Go names the struct that holds the field and the fields on the way to it.
+        let path = &self.fields;
         let place = if self.owner.is_empty() {
             "value".to_owned()
         } else {
@@ -389,6 +388,10 @@ mod tests {
         rejects(
             json!({"spec": {"hostNetwork": "yes"}}),
             "json: cannot unmarshal string into Go struct field PodSpec.spec.hostNetwork of type bool",
+        );
+        rejects(
+            json!({"metadata": {"labels": {"a": 1}}}),
+            "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string",
         );
         rejects(
             json!([]),

@@ -7,6 +7,7 @@ mod internal;
 mod qos;
 mod update;
 mod validate;
+mod warnings;
 
 use serde_json::{Value, json};
 
@@ -72,6 +73,15 @@ impl Strategy for PodStrategy {
             "ephemeralcontainers" => update::validate_ephemeral_containers(new, old),
             "status" => update::validate_status(new, old),
             _ => update::validate(new, old),
+        }
+    }
+
+    fn warnings(&self, _subresource: &str, new: &Value, old: Option<&Value>) -> Vec<String> {
+        // Kubernetes warns of Pods when they are created only.
+        if old.is_none() {
+            warnings::of(new)
+        } else {
+            Vec::new()
         }
     }
 }
