@@ -119,7 +119,9 @@ fn before_update(target: &Target, new: &mut Value, old: &Value) {
             keep(new, field);
         }
     }
-    keep(new, "managedFields");
+    if new["metadata"].get("managedFields").is_none_or(Value::is_null) {
+        keep(new, "managedFields");
+    }
 }
 
 /// What does not hold in the metadata of an object about to be created.

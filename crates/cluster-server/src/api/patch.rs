@@ -54,7 +54,7 @@ impl Api {
                  application/merge-patch+json, application/apply-patch+yaml",
             ));
         }
-        let prepared = Prepared::parse(patch.kind, &patch.bytes).map_err(|e| refused(target, &e))?;
+        let prepared = Prepared::parse(patch.kind, &patch.bytes).map_err(|e| refused(&e))?;
         for _ in 0..TRIES {
             let old = match self.get(target) {
                 Ok(old) => old,
@@ -88,14 +88,14 @@ impl Api {
     fn patched(&self, ctx: &Context, target: &Target, prepared: &Prepared, old: &Object) -> Result<Value, ApiError> {
         let resource = &target.resource;
         let manager = self.manager(ctx, target);
-        let patched = prepared.apply(&old.value, resource, &manager).map_err(|e| refused(target, &e))?;
+        let patched = prepared.apply(&old.value, resource, &manager).map_err(|e| refused(&e))?;
         let decoded = (resource.decode)(patched.clone()).map_err(|error| {
             let text = strip_decode_prefix(&resource.kind, &resource.version, &error.message);
-            refused(target, &prepared.mistyped(&patched, text))
+            refused(&prepared.mistyped(&patched, text))
         })?;
         let object = body::typed(target, decoded.object);
         body::meet(ctx, prepared.duplicates(), &decoded.unknown)
-            .map_err(|text| refused(target, &prepared.mistyped(&patched, text)))?;
+            .map_err(|text| refused(&prepared.mistyped(&patched, text)))?;
         let (name, namespace) = (meta(&object, "name"), meta(&object, "namespace"));
         if name != target.name {
             let text = format!("the name of the object ({name}) does not match the name on the URL ({})", target.name);
@@ -114,7 +114,7 @@ impl Api {
         let object = prepared.applied_new(&target.resource, &manager)?;
         let mut object = match object {
             Ok(object) => object,
-            Err(error) => return Some(Err(refused(target, &error))),
+            Err(error) => return Some(Err(refused(&error))),
         };
         if meta(&object, "name").is_empty() {
             object["metadata"]["name"] = target.name.clone().into();
@@ -140,7 +140,7 @@ fn strip_decode_prefix(kind: &str, version: &str, message: &str) -> String {
 }
 
 /// What a patch that cannot be applied is answered.
-fn refused(target: &Target, error: &PatchError) -> ApiError {
+fn refused(error: &PatchError) -> ApiError {
     match error {
         PatchError::Syntax(syntax) => ApiError::bad_request(syntax.to_string()),
         PatchError::Malformed(text) => ApiError::bad_request(text.clone()),
@@ -160,6 +160,6 @@ fn refused(target: &Target, error: &PatchError) -> ApiError {
             let why = "is required for apply patch";
             ApiError::invalid("meta.k8s.io", "PatchOptions", "", &[crate::field::FieldError::required(&field, why)])
         }
-        PatchError::Conflicts(conflicts) => conflicts.to_api_error(&target.name),
+        PatchError::Conflicts(conflicts) => conflicts.to_api_error(),
     }
 }

@@ -9,8 +9,9 @@ use super::negotiate::{self, Form, takes_gzip};
 use super::read;
 use super::respond::{Answer, BoxBody};
 use super::table;
-use crate::api::{DeleteOptions, Updated};
+use crate::api::{DeleteOptions, PatchType, Updated};
 use crate::error::ApiError;
+use crate::field::{FieldError, Path};
 use crate::kinds::Resource;
 use crate::store::Object;
 
@@ -68,6 +69,10 @@ async fn patch(handler: &Handler, mut call: Call, request: Request<Incoming>, fo
     let bytes = read::bytes(request.into_body()).await?;
     let patch = read::patch(&media_type, bytes, force)?;
     call.write_options("PatchOptions")?;
+    if call.query.get("force").is_some() && !matches!(patch.kind, PatchType::Apply { .. }) {
+        let error = FieldError::forbidden(&Path::new("force"), "may not be specified for non-apply patch");
+        return Err(ApiError::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
+    }
     let updated = handler.api.patch(&call.context, &call.target, &patch).await?;
     Ok(written(handler, &call.target.resource, &updated, form))
 }

@@ -4,6 +4,7 @@
 //! **Out of scope:** admission, validation and storing, which [`crate::api`] does with the result.
 
 pub mod apply;
+mod fields;
 mod go_value;
 mod json_text;
 mod keys;
