@@ -101,7 +101,8 @@ async fn attach_several() {
 
 async fn attach_terminal() {
     let world = World::new().await;
-    let mut config = world.container("exec bash --norc --noprofile -i");
+    let mut config = world.container("");
+    config.command = ["bash", "--norc", "--noprofile", "-i"].map(str::to_owned).to_vec();
     (config.stdin, config.tty) = (true, true);
     config.env = vec![("PS1".to_owned(), "ready> ".to_owned())];
     let (_, id) = world.run(world.pod("p"), config).await;
