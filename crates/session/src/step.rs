@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::event::{Commit, Grant, Reservation, Terms};
+use crate::event::{Grant, Reservation, Terms};
 use crate::phase::Visit;
 use crate::{Approval, Event, Person, Phase, PhaseName, Request, Verdict};
 
@@ -127,57 +127,9 @@ fn next(request: &Request, phase: Phase, event: &Event, at: Timestamp) -> Result
             })
         }
         (
-            Phase::Approved {
-                terms,
-                approvals,
-                grant,
-                reservation,
-            },
-            Event::Reserved(asked),
-        ) => {
-            let reservation = reserve(request, &terms, &grant, reservation, asked, at)?;
-            Ok(Phase::Approved {
-                terms,
-                approvals,
-                grant,
-                reservation: Some(reservation),
-            })
-        }
-        (
-            Phase::Approved {
-                terms,
-                approvals,
-                grant,
-                reservation: Some(_),
-            },
-            Event::Voided { .. },
-        ) => Ok(Phase::Approved {
-            terms,
-            approvals,
-            grant,
-            reservation: None,
-        }),
-        (
-            Phase::Approved {
-                terms,
-                approvals,
-                grant,
-                reservation: Some(reservation),
-            },
-            Event::Committed(commit),
-        ) => {
-            let commit: Commit = commit.clone();
-            Ok(Phase::Injected {
-                visit: Visit {
-                    terms,
-                    approvals,
-                    grant,
-                    reservation,
-                    commit,
-                    overstayed: false,
-                },
-            })
-        }
+            phase @ Phase::Approved { .. },
+            Event::Reserved(_) | Event::Voided { .. } | Event::Committed(_),
+        ) => enter(request, phase, event, at, out_of_order),
         (phase @ (Phase::Injected { .. } | Phase::Running { .. } | Phase::Ended { .. }), event) => {
             visiting(phase, event, out_of_order)
         }
@@ -190,15 +142,53 @@ fn next(request: &Request, phase: Phase, event: &Event, at: Timestamp) -> Result
             event,
         ) => give_up(request, event, out_of_order),
         // A promise that may have been kept is first seen to be void.
-        (
-            Phase::Approved {
-                reservation: Some(_),
-                ..
-            },
-            Event::Lost { why },
-        ) => Ok(Phase::Lost { why: why.clone() }),
+        (Phase::Approved { .. }, Event::Lost { why }) => Ok(Phase::Lost { why: why.clone() }),
         _ => Err(out_of_order),
     }
+}
+
+/// From the grant into the Pod: promised, then seen there or void.
+fn enter(
+    request: &Request,
+    phase: Phase,
+    event: &Event,
+    at: Timestamp,
+    out_of_order: Refusal,
+) -> Result<Phase, Refusal> {
+    let Phase::Approved {
+        terms,
+        approvals,
+        grant,
+        reservation,
+    } = phase
+    else {
+        return Err(out_of_order);
+    };
+    let reservation = match (event, reservation) {
+        (Event::Reserved(asked), held) => {
+            Some(reserve(request, &terms, &grant, held.as_ref(), asked, at)?)
+        }
+        (Event::Voided { .. }, Some(_)) => None,
+        (Event::Committed(commit), Some(reservation)) => {
+            let (commit, overstayed) = (commit.clone(), false);
+            let visit = Visit {
+                terms,
+                approvals,
+                grant,
+                reservation,
+                commit,
+                overstayed,
+            };
+            return Ok(Phase::Injected { visit });
+        }
+        _ => return Err(out_of_order),
+    };
+    Ok(Phase::Approved {
+        terms,
+        approvals,
+        grant,
+        reservation,
+    })
 }
 
 /// The ends of a session whose container never came to be.
@@ -271,7 +261,7 @@ fn reserve(
     request: &Request,
     terms: &Terms,
     grant: &Grant,
-    held: Option<Reservation>,
+    held: Option<&Reservation>,
     asked: &Reservation,
     at: Timestamp,
 ) -> Result<Reservation, Refusal> {
