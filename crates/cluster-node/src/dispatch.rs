@@ -1,6 +1,6 @@
 //! From one watch of this node's Pods to a worker for each.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use cluster_sandbox::runtime::ContainerEvent;
@@ -163,7 +163,7 @@ impl Dispatcher {
 
     /// Directories of Pods that nobody remembers: what a crash in the middle of a removal leaves.
     async fn drop_directories(&self, listed: &HashSet<String>) {
-        let known: HashSet<String> = listed.iter().chain(self.workers.keys()).cloned().collect();
+        let known: BTreeSet<String> = listed.iter().chain(self.workers.keys()).cloned().collect();
         let pods = self.shared.pods_directory();
         let removed = tokio::task::spawn_blocking(move || {
             crate::volumes::directory::remove_others(&pods, &known)

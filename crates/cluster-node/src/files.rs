@@ -1,5 +1,6 @@
 //! Files of the node that containers see: hosts, host name, resolver, termination messages.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -20,17 +21,12 @@ pub fn hosts(pod: &Pod, ip: &str, hostname: &str, node_hosts: &str) -> String {
         let mut text = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
             fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n"
             .to_owned();
-        text.push_str(
-            &match spec.subdomain.as_deref().filter(|name| !name.is_empty()) {
-                Some(subdomain) => {
-                    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-                    format!(
-                        "{ip}\t{hostname}.{subdomain}.{namespace}.svc.cluster.local\t{hostname}\n"
-                    )
-                }
-                None => format!("{ip}\t{hostname}\n"),
-            },
-        );
+        let domain = spec.subdomain.as_deref().filter(|name| !name.is_empty());
+        let names = domain.map(|domain| {
+            let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+            format!("{hostname}.{domain}.{namespace}.svc.cluster.local\t")
+        });
+        let _ = writeln!(text, "{ip}\t{}{hostname}", names.unwrap_or_default());
         text
     };
     let aliases: Vec<_> = spec.host_aliases.iter().flatten().collect();
@@ -38,7 +34,7 @@ pub fn hosts(pod: &Pod, ip: &str, hostname: &str, node_hosts: &str) -> String {
         out.push_str("\n# Entries added by HostAliases.\n");
         for alias in aliases {
             let names = alias.hostnames.clone().unwrap_or_default().join("\t");
-            out.push_str(&format!("{}\t{names}\n", alias.ip));
+            let _ = writeln!(out, "{}\t{names}", alias.ip);
         }
     }
     out
@@ -71,11 +67,11 @@ pub fn resolver(pod: &Pod, node_resolver: &str) -> String {
     }
     if let Some(config) = &spec.dns_config {
         for server in config.nameservers.iter().flatten() {
-            out.push_str(&format!("nameserver {server}\n"));
+            let _ = writeln!(out, "nameserver {server}");
         }
         let searches = config.searches.clone().unwrap_or_default();
         if !searches.is_empty() {
-            out.push_str(&format!("search {}\n", searches.join(" ")));
+            let _ = writeln!(out, "search {}", searches.join(" "));
         }
         let option = |name: &Option<String>, value: &Option<String>| match value {
             Some(value) => format!("{}:{value}", name.clone().unwrap_or_default()),
@@ -88,7 +84,7 @@ pub fn resolver(pod: &Pod, node_resolver: &str) -> String {
             .map(|o| option(&o.name, &o.value))
             .collect();
         if !options.is_empty() {
-            out.push_str(&format!("options {}\n", options.join(" ")));
+            let _ = writeln!(out, "options {}", options.join(" "));
         }
     }
     out
@@ -164,7 +160,8 @@ mod tests {
     use super::{hostname, hosts, resolver};
 
     fn pod(spec: Value) -> Pod {
-        let mut pod = json!({"metadata": {"name": "p", "namespace": "ns"}, "spec": spec});
+        let mut pod = json!({"metadata": {"name": "p", "namespace": "ns"}});
+        pod["spec"] = spec;
         pod["spec"]["containers"] = json!([]);
         serde_json::from_value(pod).unwrap()
     }

@@ -78,14 +78,13 @@ impl Printer {
 
     fn print(&mut self, line: &[u8], out: &mut Vec<u8>) {
         let Some(line) = parse(line) else { return };
-        if let Some(since) = self.options.since {
-            if line
+        if let Some(since) = self.options.since
+            && line
                 .time
                 .parse::<Timestamp>()
                 .is_ok_and(|time| time < since)
-            {
-                return;
-            }
+        {
+            return;
         }
         let start = out.len();
         let partial = &mut self.partial[usize::from(line.is_stderr)];
@@ -321,16 +320,17 @@ mod tests {
             "three\n",
         )
         .await;
+    }
+
+    #[tokio::test]
+    async fn times_are_shown_if_they_are_asked_for() {
         let stamped = "2026-01-01T00:00:02Z o\n2026-01-01T00:00:03Z three\n";
-        check(
-            Options {
-                timestamps: true,
-                tail: Some(2),
-                ..Options::default()
-            },
-            stamped,
-        )
-        .await;
+        let options = Options {
+            timestamps: true,
+            tail: Some(2),
+            ..Options::default()
+        };
+        assert_eq!(read(options).await, stamped);
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Probes of running containers: startup, readiness and liveness, by command, TCP or HTTP
 //! (`pkg/kubelet/prober`). A probe of a kind that is not known here fails, and says so.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -332,10 +333,10 @@ impl Subject {
         headers.retain(|header| {
             !header.name.contains(['\r', '\n']) && !header.value.contains(['\r', '\n'])
         });
-        let own: String = headers
-            .iter()
-            .map(|header| format!("{}: {}\r\n", header.name, header.value))
-            .collect();
+        let mut own = String::new();
+        for header in headers {
+            let _ = write!(own, "{}: {}\r\n", header.name, header.value);
+        }
         let request = format!(
             "GET {path} HTTP/1.1\r\n{host}{agent}{own}Accept: */*\r\nConnection: close\r\n\r\n"
         );

@@ -78,10 +78,10 @@ pub async fn keep_alive(shared: Arc<Shared>, port: u16) {
         }
         renewals = renewals.wrapping_add(1);
         // The status itself every five minutes, as a kubelet does when nothing changes.
-        if renewals.is_multiple_of(30) {
-            if let Err(error) = register(&shared, port).await {
-                tracing::warn!(error = brief(&error), "the node's status was not reported");
-            }
+        if renewals.is_multiple_of(30)
+            && let Err(error) = register(&shared, port).await
+        {
+            tracing::warn!(error = brief(&error), "the node's status was not reported");
         }
     }
 }

@@ -85,7 +85,7 @@ pub enum FrameError {
 
 impl Frame {
     /// Reads the payload of one WebSocket message, binary or text as `protocol` has it.
-    pub fn decode(protocol: Protocol, payload: Bytes) -> Result<Self, FrameError> {
+    pub fn decode(protocol: Protocol, payload: &Bytes) -> Result<Self, FrameError> {
         let Some(&first) = payload.first() else {
             return Err(FrameError::Empty);
         };
@@ -142,7 +142,7 @@ mod tests {
     fn frames_are_read_as_kubernetes_writes_them() {
         let check = |protocol, payload: &'static [u8], expected: Result<Frame, FrameError>| {
             assert_eq!(
-                Frame::decode(protocol, Bytes::from_static(payload)),
+                Frame::decode(protocol, &Bytes::from_static(payload)),
                 expected,
                 "{payload:?}"
             );
@@ -182,7 +182,7 @@ mod tests {
                     Some(Message::Text(text)) => text.into(),
                     None => continue,
                 };
-                assert_eq!(Frame::decode(protocol, payload), Ok(frame));
+                assert_eq!(Frame::decode(protocol, &payload), Ok(frame));
             }
         }
     }

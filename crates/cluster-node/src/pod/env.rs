@@ -122,9 +122,11 @@ fn add_from(inputs: &Inputs<'_>, out: &mut Variables) -> Result<(), EnvError> {
                 .get(&reference.name)
                 .and_then(Option::as_ref)
             {
-                Some(data) => data
-                    .iter()
-                    .for_each(|(k, v)| out.set(format!("{prefix}{k}"), v.clone())),
+                Some(data) => {
+                    for (key, value) in data {
+                        out.set(format!("{prefix}{key}"), value.clone());
+                    }
+                }
                 None if reference.optional == Some(true) => {}
                 None => {
                     return Err(EnvError::NoObject {
@@ -142,9 +144,10 @@ fn add_from(inputs: &Inputs<'_>, out: &mut Variables) -> Result<(), EnvError> {
                 .and_then(Option::as_ref)
             {
                 Some(data) => {
-                    data.iter().for_each(|(k, v)| {
-                        out.set(format!("{prefix}{k}"), String::from_utf8_lossy(v).into())
-                    });
+                    for (key, value) in data {
+                        let text = String::from_utf8_lossy(value);
+                        out.set(format!("{prefix}{key}"), text.into_owned());
+                    }
                 }
                 None if reference.optional == Some(true) => {}
                 None => {
@@ -190,64 +193,49 @@ fn from_source(
     }
     let namespace = inputs.pod.metadata.namespace.as_deref().unwrap_or_default();
     if let Some(r) = &source.config_map_key_ref {
-        let object = inputs
-            .sources
-            .config_maps
-            .get(&r.name)
-            .and_then(Option::as_ref);
-        let found = object.map(|data| data.get(&r.key).cloned());
-        return key(
-            found,
-            r.optional == Some(true),
-            ("configmap", "ConfigMap"),
-            namespace,
-            &r.name,
-            &r.key,
-        );
+        let object = inputs.sources.config_maps.get(&r.name);
+        let found = match object.and_then(Option::as_ref) {
+            Some(data) => data.get(&r.key).cloned().ok_or_else(|| EnvError::NoKey {
+                kind: "ConfigMap",
+                namespace: namespace.to_owned(),
+                name: r.name.clone(),
+                key: r.key.clone(),
+            }),
+            None => Err(EnvError::NoObject {
+                kind: "configmap",
+                name: r.name.clone(),
+            }),
+        };
+        return unless_optional(found, r.optional);
     }
     if let Some(r) = &source.secret_key_ref {
-        let object = inputs.sources.secrets.get(&r.name).and_then(Option::as_ref);
-        let found = object.map(|data| {
-            data.get(&r.key)
-                .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-        });
-        return key(
-            found,
-            r.optional == Some(true),
-            ("secret", "Secret"),
-            namespace,
-            &r.name,
-            &r.key,
-        );
+        let object = inputs.sources.secrets.get(&r.name);
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        let found = match object.and_then(Option::as_ref) {
+            Some(data) => data.get(&r.key).map(text).ok_or_else(|| EnvError::NoKey {
+                kind: "Secret",
+                namespace: namespace.to_owned(),
+                name: r.name.clone(),
+                key: r.key.clone(),
+            }),
+            None => Err(EnvError::NoObject {
+                kind: "secret",
+                name: r.name.clone(),
+            }),
+        };
+        return unless_optional(found, r.optional);
     }
     Err(EnvError::Unsupported(variable.to_owned()))
 }
 
-/// The value of a key: absent object, absent key, and what `optional` makes of either.
-fn key(
-    found: Option<Option<String>>,
-    optional: bool,
-    (object, kind): (&'static str, &'static str),
-    namespace: &str,
-    name: &str,
-    key: &str,
+/// What is missing and optional is left out.
+fn unless_optional(
+    found: Result<String, EnvError>,
+    optional: Option<bool>,
 ) -> Result<Option<String>, EnvError> {
     match found {
-        Some(Some(value)) => Ok(Some(value)),
-        _ if optional => Ok(None),
-        Some(None) => {
-            let (namespace, name, key) = (namespace.to_owned(), name.to_owned(), key.to_owned());
-            Err(EnvError::NoKey {
-                kind,
-                namespace,
-                name,
-                key,
-            })
-        }
-        None => Err(EnvError::NoObject {
-            kind: object,
-            name: name.to_owned(),
-        }),
+        Err(_) if optional == Some(true) => Ok(None),
+        found => found.map(Some),
     }
 }
 

@@ -12,18 +12,15 @@ pub fn expand<'a>(input: &str, lookup: impl Fn(&str) -> Option<&'a str>) -> Stri
             out.push('$');
             rest = after;
         } else if let Some(after) = rest.strip_prefix('(') {
-            match after.split_once(')') {
-                Some((name, tail)) => {
-                    match lookup(name) {
-                        Some(value) => out.push_str(value),
-                        None => out.extend(["$(", name, ")"]),
-                    }
-                    rest = tail;
+            if let Some((name, tail)) = after.split_once(')') {
+                match lookup(name) {
+                    Some(value) => out.push_str(value),
+                    None => out.extend(["$(", name, ")"]),
                 }
-                None => {
-                    out.push_str("$(");
-                    rest = after;
-                }
+                rest = tail;
+            } else {
+                out.push_str("$(");
+                rest = after;
             }
         } else {
             out.push('$');

@@ -187,7 +187,7 @@ fn condition(type_: &str, holds: Result<(), Not>) -> PodCondition {
         ..PodCondition::default()
     };
     if let Err((reason, message)) = holds {
-        out.status = "False".to_owned();
+        "False".clone_into(&mut out.status);
         out.reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
         out.message = Some(message).filter(|message| !message.is_empty());
     }

@@ -342,7 +342,7 @@ fn readiness(inputs: &Inputs<'_>, container: &Spec, status: &mut ContainerStatus
             status.ready = done.is_some_and(|end| end.exit_code == 0);
         }
         Role::Regular | Role::Sidecar => {
-            status.ready = started && !inputs.unready.contains(container.name())
+            status.ready = started && !inputs.unready.contains(container.name());
         }
     }
     status.started = Some(started);

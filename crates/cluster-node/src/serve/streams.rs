@@ -332,7 +332,7 @@ async fn input(
             Socket::Close(_) => return Ok(()),
             _ => continue,
         };
-        match Frame::decode(protocol, payload) {
+        match Frame::decode(protocol, &payload) {
             Ok(Frame::Data(Channel::Stdin, bytes)) => {
                 let written = match &mut stdin {
                     Some(stdin) => {

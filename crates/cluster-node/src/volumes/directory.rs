@@ -1,7 +1,8 @@
 //! Directories: `emptyDir` on disk and in memory, `hostPath` and its types, and taking them away again.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::{EmptyDirVolumeSource, HostPathVolumeSource};
@@ -28,7 +29,7 @@ pub fn in_memory(path: &Path, size: Option<i64>, mode: &str) -> Result<(), Volum
     let here =
         rustix::fs::statfs(path).map_err(|error| VolumeFault::files(step())(error.into()))?;
     let is_root = is_mount_point(path).map_err(VolumeFault::files(step()))?;
-    if is_root && i64::try_from(here.f_type).is_ok_and(|kind| kind == TMPFS) {
+    if is_root && here.f_type == TMPFS {
         return Ok(());
     }
     let size = size
@@ -82,7 +83,7 @@ pub fn host_path(source: &HostPathVolumeSource) -> Result<PathBuf, VolumeFault> 
     if !path.exists() {
         match kind {
             "DirectoryOrCreate" => {
-                std::fs::create_dir_all(&path).map_err(VolumeFault::files(step()))?
+                std::fs::create_dir_all(&path).map_err(VolumeFault::files(step()))?;
             }
             "FileOrCreate" => {
                 std::fs::File::create_new(&path).map_err(VolumeFault::files(step()))?;
@@ -98,9 +99,9 @@ pub fn host_path(source: &HostPathVolumeSource) -> Result<PathBuf, VolumeFault> 
         "" => (true, ""),
         "Directory" | "DirectoryOrCreate" => (is(std::fs::FileType::is_dir), "a directory"),
         "File" | "FileOrCreate" => (is(std::fs::FileType::is_file), "a file"),
-        "Socket" => (is(|kind| kind.is_socket()), "a socket file"),
-        "CharDevice" => (is(|kind| kind.is_char_device()), "a character device"),
-        "BlockDevice" => (is(|kind| kind.is_block_device()), "a block device"),
+        "Socket" => (is(FileTypeExt::is_socket), "a socket file"),
+        "CharDevice" => (is(FileTypeExt::is_char_device), "a character device"),
+        "BlockDevice" => (is(FileTypeExt::is_block_device), "a block device"),
         other => {
             return Err(VolumeFault::Content(format!(
                 "{other:?} is an invalid volume type"
@@ -136,10 +137,7 @@ pub fn unmount_all(pods: &Path) -> std::io::Result<()> {
 }
 
 /// Takes away the directories below `pods` that are not of a Pod in `known`.
-pub fn remove_others(
-    pods: &Path,
-    known: &std::collections::HashSet<String>,
-) -> std::io::Result<()> {
+pub fn remove_others(pods: &Path, known: &BTreeSet<String>) -> std::io::Result<()> {
     let is_known = |path: &Path| {
         path.file_name()
             .is_some_and(|name| known.contains(&*name.to_string_lossy()))

@@ -33,7 +33,7 @@ impl Worker {
                 self.not_started(container, "ImageInspectError", message)
             })?;
         match (container.container.image_pull_policy.as_deref(), found) {
-            (Some("Always"), _) | (_, None) if self.may_pull(container) => {
+            (Some("Always"), _) | (_, None) if may_pull(container) => {
                 Err(self.pull(container, &image))
             }
             (_, Some(status)) => {
@@ -50,10 +50,6 @@ impl Worker {
                 Err(self.not_started(container, "ErrImageNeverPull", message))
             }
         }
-    }
-
-    fn may_pull(&self, container: &Spec) -> bool {
-        container.container.image_pull_policy.as_deref() != Some("Never")
     }
 
     /// Fails, with back-off: there is no registry yet.
@@ -111,4 +107,8 @@ impl Worker {
             .events
             .pod(&self.pod, &container.field_path, severity, reason, message);
     }
+}
+
+fn may_pull(container: &Spec) -> bool {
+    container.container.image_pull_policy.as_deref() != Some("Never")
 }

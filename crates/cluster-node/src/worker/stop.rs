@@ -234,12 +234,12 @@ impl Worker {
             crate::volumes::directory::remove(&logs)
         });
         match removed.await {
-            Ok(Ok(())) => Next::Done,
             Ok(Err(error)) => {
                 tracing::warn!(pod = self.full_name(), %error, "a Pod's files were not removed");
                 Next::After(Duration::from_secs(5))
             }
-            Err(_) => Next::Done,
+            // Removed, or the runtime is shutting down.
+            _ => Next::Done,
         }
     }
 }
