@@ -79,7 +79,7 @@ fn message(session: &Session) -> String {
     match &session.phase {
         session::Phase::Requested => "It is being looked at.".into(),
         session::Phase::AwaitingApproval { terms, approvals } => format!(
-            "Waits for {} until {}; so far {}. To approve: ephemera approve {name} -n {namespace}",
+            "Waits for {} until {:.0}; so far {}. To approve: ephemera approve {name} -n {namespace}",
             people(&terms.quorum),
             terms.approve_until,
             given(approvals),
@@ -93,24 +93,24 @@ fn message(session: &Session) -> String {
                     format!("Approved; {handle} is being added to the Pod.")
                 }
                 session::Injection::Requester => format!(
-                    "Approved; add {handle} with the kubectl debug line of the request before {}.",
+                    "Approved; add {handle} with the kubectl debug line of the request before {:.0}.",
                     grant.use_until
                 ),
             },
         },
         session::Phase::Injected { visit } => {
             format!(
-                "{handle} is in the Pod and has not started yet; the visit ends at {}.",
+                "{handle} is in the Pod and has not started yet; the visit ends at {:.0}.",
                 visit.commit.deadline
             )
         }
         session::Phase::Running { visit, .. } if visit.overstayed => format!(
-            "{handle} still runs though the visit was to end at {}: nobody is let in any more.",
+            "{handle} still runs though the visit was to end at {:.0}: nobody is let in any more.",
             visit.commit.deadline
         ),
         session::Phase::Running { visit, .. } => format!(
-            "{handle} runs; the visit ends at {}. To attach: ephemera attach {name} -n {namespace}",
-            visit.commit.deadline
+            "{handle} runs; the visit ends at {:.0}. To attach: kubectl attach -it {} -c {handle} -n {namespace}",
+            visit.commit.deadline, session.request.pod.name
         ),
         session::Phase::Ended { exit, .. } | session::Phase::Closed { exit, .. } => ended(exit),
         session::Phase::Denied(denial) => match &denial.by {

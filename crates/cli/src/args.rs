@@ -6,7 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Visits to running Pods through ephemeral containers, each with a name, a reason and a record.
 #[derive(Debug, Parser)]
-#[command(name = "ephemera", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(
+    name = "ephemera",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
 pub struct Cli {
     /// Which cluster, as in kubectl.
     #[command(flatten)]
@@ -20,7 +25,13 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Cluster {
     /// Path to the kubeconfig file
-    #[arg(long, global = true, env = "KUBECONFIG", value_name = "FILE", hide_env = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "KUBECONFIG",
+        value_name = "FILE",
+        hide_env = true
+    )]
     pub kubeconfig: Option<PathBuf>,
     /// The kubeconfig context to use
     #[arg(long, global = true, value_name = "NAME")]
@@ -230,7 +241,12 @@ pub struct Judge {
     #[arg(long, value_name = "sha256:…")]
     pub spec_hash: Option<String>,
     /// In your own words
-    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TEXT"
+    )]
     pub comment: String,
     /// Output format
     #[arg(short, long)]
@@ -292,16 +308,29 @@ pub struct Verify {
 }
 
 /// Where this program keeps what it should remember between runs; `None` where nobody has a home.
-#[expect(clippy::disallowed_methods, reason = "the one place of this crate that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place of this crate that reads the environment"
+)]
 pub(crate) fn state_folder() -> Option<PathBuf> {
-    let state = std::env::var("XDG_STATE_HOME").ok().filter(|path| !path.is_empty()).map(PathBuf::from);
-    let home = || std::env::var("HOME").ok().map(|home| PathBuf::from(home).join(".local/state"));
+    let state = std::env::var("XDG_STATE_HOME")
+        .ok()
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from);
+    let home = || {
+        std::env::var("HOME")
+            .ok()
+            .map(|home| PathBuf::from(home).join(".local/state"))
+    };
     Some(state.or_else(home)?.join("ephemera"))
 }
 
 /// Which log lines `up` writes, in the notation of `tracing_subscriber::EnvFilter`.
 #[cfg(feature = "cluster")]
-#[expect(clippy::disallowed_methods, reason = "the one place of this crate that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place of this crate that reads the environment"
+)]
 pub(crate) fn log_filter() -> String {
     std::env::var("EPHEMERA_LOG").unwrap_or_else(|_| "warn".to_owned())
 }

@@ -21,14 +21,21 @@ pub(crate) fn pod_name(typed: &str) -> Result<&str> {
 pub(crate) fn session(ask: &Ask, namespace: &str, injection: Injection) -> Result<DebugSession> {
     let pod = pod_name(&ask.pod)?;
     let spec = DebugSessionSpec {
-        pod: PodTarget { name: pod.to_owned(), uid: None },
+        pod: PodTarget {
+            name: pod.to_owned(),
+            uid: None,
+        },
         mode: Mode::Ephemeral,
         // The name is replaced by the handle as soon as the session has a uid.
         container: debug::container(&container(ask, "visit")?)?,
         injection,
         reason: ask.reason.clone(),
         ticket: ask.ticket.clone(),
-        checked: ask.checked.iter().map(|typed| checked(typed)).collect::<Result<_>>()?,
+        checked: ask
+            .checked
+            .iter()
+            .map(|typed| checked(typed))
+            .collect::<Result<_>>()?,
         duration_seconds: seconds(&ask.duration).context("--duration")?,
         requester: None,
     };
@@ -52,16 +59,29 @@ pub(crate) fn container(ask: &Ask, name: &str) -> Result<debug::Ask> {
         target: ask.target.clone(),
         profile: ask.profile.parse()?,
         command,
-        env: ask.env.iter().map(|typed| Ok(typed.parse()?)).collect::<Result<_>>()?,
-        pull_policy: ask.image_pull_policy.as_deref().map(str::parse).transpose()?,
+        env: ask
+            .env
+            .iter()
+            .map(|typed| Ok(typed.parse()?))
+            .collect::<Result<_>>()?,
+        pull_policy: ask
+            .image_pull_policy
+            .as_deref()
+            .map(str::parse)
+            .transpose()?,
         stdin: ask.stdin,
         tty: ask.tty,
     })
 }
 
 fn checked(typed: &str) -> Result<Checked> {
-    let Some((surface, fell_short)) = typed.split_once('=').filter(|(_, why)| !why.trim().is_empty()) else {
-        bail!("--checked {typed:?}: say where you looked and what was missing, as in logs='nothing since 14:02'");
+    let Some((surface, fell_short)) = typed
+        .split_once('=')
+        .filter(|(_, why)| !why.trim().is_empty())
+    else {
+        bail!(
+            "--checked {typed:?}: say where you looked and what was missing, as in logs='nothing since 14:02'"
+        );
     };
     let surface = match session::Surface::from_str(surface)? {
         session::Surface::Logs => Surface::Logs,
@@ -70,13 +90,17 @@ fn checked(typed: &str) -> Result<Checked> {
         session::Surface::Events => Surface::Events,
         session::Surface::Audit => Surface::Audit,
     };
-    Ok(Checked { surface, fell_short: fell_short.to_owned() })
+    Ok(Checked {
+        surface,
+        fell_short: fell_short.to_owned(),
+    })
 }
 
 /// Whole seconds of `90s`, `15m`, `1h30m`.
 pub(crate) fn seconds(typed: &str) -> Result<i64> {
-    let span: jiff::SignedDuration =
-        typed.parse().with_context(|| format!("{typed:?} is no time: write 90s, 15m or 1h30m"))?;
+    let span: jiff::SignedDuration = typed
+        .parse()
+        .with_context(|| format!("{typed:?} is no time: write 90s, 15m or 1h30m"))?;
     if span.as_secs() < 1 {
         bail!("{typed:?} is no time to visit: write 90s, 15m or 1h30m");
     }
@@ -107,7 +131,10 @@ mod tests {
 
     #[test]
     fn a_place_that_was_looked_at_needs_what_was_missing_there() {
-        assert_eq!(checked("logs=nothing since 14:02").unwrap().fell_short, "nothing since 14:02");
+        assert_eq!(
+            checked("logs=nothing since 14:02").unwrap().fell_short,
+            "nothing since 14:02"
+        );
         assert!(checked("logs").is_err());
         assert!(checked("logs= ").is_err());
         assert!(checked("crystal-ball=cloudy").is_err());

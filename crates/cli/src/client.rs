@@ -23,16 +23,28 @@ impl Target {
     /// Finds the cluster. Nothing is sent yet.
     pub async fn find(flags: &Cluster) -> Result<Self> {
         let kubeconfig = read(flags.kubeconfig.as_deref())?;
-        let options = KubeConfigOptions { context: flags.context.clone(), ..KubeConfigOptions::default() };
+        let options = KubeConfigOptions {
+            context: flags.context.clone(),
+            ..KubeConfigOptions::default()
+        };
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
             .with_context(|| match &flags.context {
                 Some(context) => format!("the kubeconfig has no usable context {context:?}"),
-                None => "the kubeconfig names no usable cluster: choose a context with --context".to_owned(),
+                None => "the kubeconfig names no usable cluster: choose a context with --context"
+                    .to_owned(),
             })?;
-        let namespace = flags.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(config).context("the kubeconfig's credentials cannot be used")?;
-        Ok(Self { client, namespace, context: flags.context.clone() })
+        let namespace = flags
+            .namespace
+            .clone()
+            .unwrap_or_else(|| config.default_namespace.clone());
+        let client =
+            Client::try_from(config).context("the kubeconfig's credentials cannot be used")?;
+        Ok(Self {
+            client,
+            namespace,
+            context: flags.context.clone(),
+        })
     }
 }
 
@@ -44,13 +56,21 @@ fn read(named: Option<&Path>) -> Result<Kubeconfig> {
         });
     };
     let mut merged: Option<Kubeconfig> = None;
-    for path in named.to_string_lossy().split(':').filter(|path| !path.is_empty()).map(Path::new) {
+    for path in named
+        .to_string_lossy()
+        .split(':')
+        .filter(|path| !path.is_empty())
+        .map(Path::new)
+    {
         if !path.exists() && named.to_string_lossy().contains(':') {
             continue; // kubectl passes over files of the list that are not there
         }
-        let next = Kubeconfig::read_from(path).with_context(|| format!("{} is no kubeconfig", path.display()))?;
+        let next = Kubeconfig::read_from(path)
+            .with_context(|| format!("{} is no kubeconfig", path.display()))?;
         merged = Some(match merged {
-            Some(before) => before.merge(next).context("the kubeconfig files contradict each other")?,
+            Some(before) => before
+                .merge(next)
+                .context("the kubeconfig files contradict each other")?,
             None => next,
         });
     }

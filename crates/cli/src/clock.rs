@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 /// Now.
-#[expect(clippy::disallowed_methods, reason = "a command line is where time comes in")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command line is where time comes in"
+)]
 pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }

@@ -32,7 +32,9 @@ pub async fn run(cli: Cli) -> Outcome {
         #[cfg(feature = "cluster")]
         Command::Image(args) => image::run(args, printer).await,
         Command::Request(args) => request::run(&args, &cli.cluster, printer).await,
-        Command::Approve(args) => approve::run(&args, Verdict::Approve, &cli.cluster, printer).await,
+        Command::Approve(args) => {
+            approve::run(&args, Verdict::Approve, &cli.cluster, printer).await
+        }
         Command::Deny(args) => approve::run(&args, Verdict::Deny, &cli.cluster, printer).await,
         Command::Debug(args) => debug::run(&args, &cli.cluster, printer).await,
         Command::Sessions(args) => sessions::run(&args, &cli.cluster, printer).await,

@@ -44,17 +44,26 @@ pub struct Failure {
 impl Failure {
     /// A refusal.
     pub fn denied(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Denied, error: anyhow::Error::msg(message.into()) }
+        Self {
+            exit: Exit::Denied,
+            error: anyhow::Error::msg(message.into()),
+        }
     }
 
     /// A wait that took too long.
     pub fn timed_out(message: impl Into<String>) -> Self {
-        Self { exit: Exit::TimedOut, error: anyhow::Error::msg(message.into()) }
+        Self {
+            exit: Exit::TimedOut,
+            error: anyhow::Error::msg(message.into()),
+        }
     }
 
     /// Something that does not verify.
     pub fn unverified(error: impl Into<anyhow::Error>) -> Self {
-        Self { exit: Exit::Unverified, error: error.into() }
+        Self {
+            exit: Exit::Unverified,
+            error: error.into(),
+        }
     }
 }
 
@@ -65,7 +74,10 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
         let denied = error.chain().any(|cause| {
             matches!(cause.downcast_ref::<kube::Error>(), Some(kube::Error::Api(status)) if status.code == 403)
         });
-        Self { exit: if denied { Exit::Denied } else { Exit::Error }, error }
+        Self {
+            exit: if denied { Exit::Denied } else { Exit::Error },
+            error,
+        }
     }
 }
 

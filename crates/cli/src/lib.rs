@@ -30,7 +30,10 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     // A container's helper process is this program again. It must stay single-threaded: nothing may
     // be started before it.
     #[cfg(feature = "cluster")]
-    if arguments.first().is_some_and(|name| name == cluster_sandbox::HELPER_ARG0) {
+    if arguments
+        .first()
+        .is_some_and(|name| name == cluster_sandbox::HELPER_ARG0)
+    {
         return cluster_sandbox::helper_main(arguments.into_iter().skip(1));
     }
     let cli = match args::Cli::try_parse_from(arguments) {
@@ -38,7 +41,11 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Err(usage) => {
             // Nobody left to read it is no reason to fail otherwise.
             let _ = usage.print();
-            return if usage.use_stderr() { Exit::Error.into() } else { Exit::Done.into() };
+            return if usage.use_stderr() {
+                Exit::Error.into()
+            } else {
+                Exit::Done.into()
+            };
         }
     };
     run(cli)
@@ -46,11 +53,17 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
 
 fn run(cli: args::Cli) -> ExitCode {
     let printer = Printer::new(cli.cluster.quiet);
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
         printer.warn("error: another TLS provider is installed already");
         return Exit::Error.into();
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             printer.warn(format!("error: no threads to run on: {error}"));
@@ -72,10 +85,11 @@ fn run(cli: args::Cli) -> ExitCode {
 fn told(error: &anyhow::Error) -> String {
     let mut said: Vec<String> = Vec::new();
     for cause in error.chain() {
-        let text = match cause.downcast_ref::<kube::Error>() {
-            Some(kube::Error::Api(status)) => status.message.clone(),
-            _ => cause.to_string(),
-        };
+        if let Some(kube::Error::Api(status)) = cause.downcast_ref::<kube::Error>() {
+            said.push(status.message.clone());
+            break;
+        }
+        let text = cause.to_string();
         if !said.iter().any(|before| before.contains(&text)) {
             said.push(text);
         }

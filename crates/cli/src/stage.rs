@@ -47,16 +47,31 @@ impl Stage {
     pub async fn raise(program: PathBuf, options: &[&str]) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("ephemera-").tempdir()?;
         let options = options.iter().map(OsString::from).collect();
-        let mut stage = Self { program, options, dir: Some(dir), up: None };
+        let mut stage = Self {
+            program,
+            options,
+            dir: Some(dir),
+            up: None,
+        };
         stage.start().await?;
         Ok(stage)
     }
 
     /// Starts `up` on the directory as it is.
     pub async fn start(&mut self) -> Result<()> {
-        let log = std::fs::File::options().create(true).append(true).open(self.path("up.log"))?;
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("up.log"))?;
         let mut up = Command::new(&self.program)
-            .args(["up", "--listen", "127.0.0.1:0", "--node-name", "demo", "--data-dir"])
+            .args([
+                "up",
+                "--listen",
+                "127.0.0.1:0",
+                "--node-name",
+                "demo",
+                "--data-dir",
+            ])
             .arg(self.path(""))
             .args(&self.options)
             .stdin(Stdio::null())
@@ -65,7 +80,8 @@ impl Stage {
             .process_group(0)
             .spawn()
             .context("the cluster could not be started")?;
-        let mut lines = BufReader::new(up.stdout.take().context("the cluster has no output")?).lines();
+        let mut lines =
+            BufReader::new(up.stdout.take().context("the cluster has no output")?).lines();
         self.up = Some(up);
         let ready = async {
             while let Some(line) = lines.next_line().await? {
@@ -75,7 +91,9 @@ impl Stage {
             }
             bail!("the cluster ended: {}", self.log())
         };
-        tokio::time::timeout(READY, ready).await.context("the cluster was not ready in time")??;
+        tokio::time::timeout(READY, ready)
+            .await
+            .context("the cluster was not ready in time")??;
         // Reads what else is said, so that the cluster never waits for a reader.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok(())
@@ -83,12 +101,18 @@ impl Stage {
 
     /// A path in the data directory.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.as_ref().map(|dir| dir.path().join(name)).unwrap_or_default()
+        self.dir
+            .as_ref()
+            .map(|dir| dir.path().join(name))
+            .unwrap_or_default()
     }
 
     /// What `up` wrote to its standard error.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.path("up.log")).unwrap_or_default().trim().to_owned()
+        std::fs::read_to_string(self.path("up.log"))
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
     }
 
     /// Process id of `up`.
@@ -103,7 +127,11 @@ impl Stage {
         if !matches!(arguments.first(), Some(&("image" | "record" | "verify"))) {
             command.args(["--context", person]);
         }
-        let output = command.args(arguments).stdin(Stdio::null()).output().await?;
+        let output = command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .await?;
         Ok(Answer {
             status: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -114,27 +142,50 @@ impl Stage {
     /// This program, told which cluster is meant.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.env("KUBECONFIG", self.path("kubeconfig")).env("XDG_STATE_HOME", self.path("state"));
+        command
+            .env("KUBECONFIG", self.path("kubeconfig"))
+            .env("XDG_STATE_HOME", self.path("state"));
         command
     }
 
     /// A client of the cluster as a person.
     pub async fn client(&self, person: &str) -> Result<kube::Client> {
         let kubeconfig = Kubeconfig::read_from(self.path("kubeconfig"))?;
-        let options = KubeConfigOptions { context: Some(person.to_owned()), ..KubeConfigOptions::default() };
-        Ok(kube::Client::try_from(kube::Config::from_custom_kubeconfig(kubeconfig, &options).await?)?)
+        let options = KubeConfigOptions {
+            context: Some(person.to_owned()),
+            ..KubeConfigOptions::default()
+        };
+        Ok(kube::Client::try_from(
+            kube::Config::from_custom_kubeconfig(kubeconfig, &options).await?,
+        )?)
     }
 
     /// Sends one request to the API server; the status code and the object that came back.
-    pub async fn send(&self, person: &str, method: &str, path: &str, kind: &str, body: &Value) -> Result<(StatusCode, Value)> {
-        let bytes = if body.is_null() { Vec::new() } else { serde_json::to_vec(body)? };
+    pub async fn send(
+        &self,
+        person: &str,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: &Value,
+    ) -> Result<(StatusCode, Value)> {
+        let bytes = if body.is_null() {
+            Vec::new()
+        } else {
+            serde_json::to_vec(body)?
+        };
         let (status, bytes) = self.raw(person, method, path, kind, bytes).await?;
-        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+        Ok((
+            status,
+            serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        ))
     }
 
     /// A text that the API server answers, such as a log.
     pub async fn text(&self, person: &str, path: &str) -> Result<String> {
-        let (status, bytes) = self.raw(person, "GET", path, "text/plain", Vec::new()).await?;
+        let (status, bytes) = self
+            .raw(person, "GET", path, "text/plain", Vec::new())
+            .await?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if status != StatusCode::OK {
             bail!("{path}: {status}: {text}");
@@ -142,7 +193,14 @@ impl Stage {
         Ok(text)
     }
 
-    async fn raw(&self, person: &str, method: &str, path: &str, kind: &str, body: Vec<u8>) -> Result<(StatusCode, Vec<u8>)> {
+    async fn raw(
+        &self,
+        person: &str,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, Vec<u8>)> {
         let client = self.client(person).await?;
         let request = Request::builder()
             .method(method)
@@ -151,7 +209,9 @@ impl Stage {
             .body(kube::client::Body::from(body))?;
         let response = client.send(request).await?;
         let status = response.status();
-        let bytes = http_body_util::BodyExt::collect(response.into_body()).await?.to_bytes();
+        let bytes = http_body_util::BodyExt::collect(response.into_body())
+            .await?
+            .to_bytes();
         Ok((status, bytes.to_vec()))
     }
 
@@ -162,7 +222,10 @@ impl Stage {
             let mut pace = tokio::time::interval(Duration::from_millis(20));
             loop {
                 pace.tick().await;
-                last = self.send("admin", "GET", path, "application/json", &Value::Null).await?.1;
+                last = self
+                    .send("admin", "GET", path, "application/json", &Value::Null)
+                    .await?
+                    .1;
                 if there(&last) {
                     return anyhow::Ok(());
                 }
@@ -170,7 +233,10 @@ impl Stage {
         };
         match tokio::time::timeout(PATIENCE, reading).await {
             Ok(done) => done.map(|()| last),
-            Err(_) => bail!("{path} did not come to be as expected: {last:#}\n{}", self.log()),
+            Err(_) => bail!(
+                "{path} did not come to be as expected: {last:#}\n{}",
+                self.log()
+            ),
         }
     }
 
@@ -187,7 +253,9 @@ impl Stage {
 
     /// The same, leaving the directory in place.
     pub async fn interrupt(&mut self) -> Result<()> {
-        let Some(mut up) = self.up.take() else { return Ok(()) };
+        let Some(mut up) = self.up.take() else {
+            return Ok(());
+        };
         if let Some(pid) = pid(&up) {
             kill_process(pid, Signal::INT)?;
         }
@@ -202,7 +270,11 @@ impl Stage {
     /// Leaves the cluster running and its directory in place; its process id and directory.
     pub fn leave_up(mut self) -> Result<(u32, PathBuf)> {
         let up = self.up.take().context("the cluster is not there")?;
-        let dir = self.dir.take().context("the directory is not there")?.keep();
+        let dir = self
+            .dir
+            .take()
+            .context("the directory is not there")?
+            .keep();
         Ok((up.id().unwrap_or_default(), dir))
     }
 }
@@ -233,17 +305,28 @@ pub fn tampered(from: &Path, to: &Path, old: &[u8], new: &[u8]) -> Result<usize>
     while let Some((from, to)) = folders.pop() {
         std::fs::create_dir_all(&to)?;
         for entry in std::fs::read_dir(&from)? {
-            let (source, copy) = { let entry = entry?; (entry.path(), to.join(entry.file_name())) };
+            let (source, copy) = {
+                let entry = entry?;
+                (entry.path(), to.join(entry.file_name()))
+            };
             if source.is_dir() {
                 folders.push((source, copy));
                 continue;
             }
             std::fs::copy(&source, &copy)?;
-            let public = source.components().any(|part| part.as_os_str() == "entries");
+            let public = source
+                .components()
+                .any(|part| part.as_os_str() == "entries");
             let bytes = std::fs::read(&source)?;
-            if let (true, Some(at)) = (public, bytes.windows(old.len()).position(|window| window == old)) {
+            if let (true, Some(at)) = (
+                public,
+                bytes.windows(old.len()).position(|window| window == old),
+            ) {
                 use std::os::unix::fs::FileExt;
-                std::fs::File::options().write(true).open(&copy)?.write_all_at(new, at as u64)?;
+                std::fs::File::options()
+                    .write(true)
+                    .open(&copy)?
+                    .write_all_at(new, at as u64)?;
                 changed += 1;
             }
         }

@@ -26,7 +26,8 @@ impl Raw {
         let before = tcgetattr(&stdin).context("the terminal's settings cannot be read")?;
         let mut raw = before.clone();
         raw.make_raw();
-        tcsetattr(&stdin, OptionalActions::Drain, &raw).context("the terminal cannot be put into raw mode")?;
+        tcsetattr(&stdin, OptionalActions::Drain, &raw)
+            .context("the terminal cannot be put into raw mode")?;
         Ok(Self(before))
     }
 }
@@ -39,7 +40,13 @@ impl Drop for Raw {
 }
 
 /// Joins standard input and output to the container until its streams end.
-pub(crate) async fn attach(pods: &Api<Pod>, pod: &str, container: &str, tty: bool, printer: Printer) -> Result<()> {
+pub(crate) async fn attach(
+    pods: &Api<Pod>,
+    pod: &str,
+    container: &str,
+    tty: bool,
+    printer: Printer,
+) -> Result<()> {
     let terminal = tty && std::io::stdin().is_terminal();
     if tty && !terminal {
         printer.say("Unable to use a TTY - input is not a terminal or the right kind of file");
@@ -53,7 +60,10 @@ pub(crate) async fn attach(pods: &Api<Pod>, pod: &str, container: &str, tty: boo
         .max_stdin_buf_size(BUFFER)
         .max_stdout_buf_size(BUFFER)
         .max_stderr_buf_size(BUFFER);
-    let process = pods.attach(pod, &params).await.with_context(|| format!("cannot attach to {container}"))?;
+    let process = pods
+        .attach(pod, &params)
+        .await
+        .with_context(|| format!("cannot attach to {container}"))?;
     printer.say("If you don't see a command prompt, try pressing enter.");
     let _raw = if terminal { Some(Raw::enter()?) } else { None };
     join(process, terminal).await
@@ -95,7 +105,12 @@ async fn resize(mut sizes: mpsc::Sender<TerminalSize>) -> Result<()> {
     let mut changes = signal(SignalKind::window_change())?;
     loop {
         let now = tcgetwinsize(std::io::stdout())?;
-        sizes.send(TerminalSize { width: now.ws_col, height: now.ws_row }).await?;
+        sizes
+            .send(TerminalSize {
+                width: now.ws_col,
+                height: now.ws_row,
+            })
+            .await?;
         if changes.recv().await.is_none() {
             return Ok(());
         }
@@ -103,9 +118,21 @@ async fn resize(mut sizes: mpsc::Sender<TerminalSize>) -> Result<()> {
 }
 
 /// Prints the container's log as it grows, until it ends.
-pub(crate) async fn follow(pods: &Api<Pod>, pod: &str, container: &str, printer: Printer) -> Result<()> {
-    let params = LogParams { container: Some(container.to_owned()), follow: true, ..LogParams::default() };
-    let mut log = pods.log_stream(pod, &params).await.context("the container's log cannot be followed")?;
+pub(crate) async fn follow(
+    pods: &Api<Pod>,
+    pod: &str,
+    container: &str,
+    printer: Printer,
+) -> Result<()> {
+    let params = LogParams {
+        container: Some(container.to_owned()),
+        follow: true,
+        ..LogParams::default()
+    };
+    let mut log = pods
+        .log_stream(pod, &params)
+        .await
+        .context("the container's log cannot be followed")?;
     let mut line = Vec::new();
     while log.read_until(b'\n', &mut line).await? > 0 {
         printer.bytes(&line)?;
@@ -115,8 +142,19 @@ pub(crate) async fn follow(pods: &Api<Pod>, pod: &str, container: &str, printer:
 }
 
 /// Prints what an ended container left in its log.
-pub(crate) async fn print_log(pods: &Api<Pod>, pod: &str, container: &str, printer: Printer) -> Result<()> {
-    let params = LogParams { container: Some(container.to_owned()), ..LogParams::default() };
-    let log = pods.logs(pod, &params).await.context("the container's log cannot be read")?;
+pub(crate) async fn print_log(
+    pods: &Api<Pod>,
+    pod: &str,
+    container: &str,
+    printer: Printer,
+) -> Result<()> {
+    let params = LogParams {
+        container: Some(container.to_owned()),
+        ..LogParams::default()
+    };
+    let log = pods
+        .logs(pod, &params)
+        .await
+        .context("the container's log cannot be read")?;
     Ok(printer.bytes(log.as_bytes())?)
 }

@@ -12,19 +12,28 @@ use crate::exit::Failure;
 
 /// The phase that a session shows.
 pub(crate) fn phase(session: &DebugSession) -> Phase {
-    session.status.as_ref().map(|status| status.phase).unwrap_or_default()
+    session
+        .status
+        .as_ref()
+        .map(|status| status.phase)
+        .unwrap_or_default()
 }
 
 /// What the session says of itself.
 pub(crate) fn message(session: &DebugSession) -> String {
     let status = session.status.as_ref();
-    let said = status.map(|status| status.message.clone()).filter(|message| !message.is_empty());
+    let said = status
+        .map(|status| status.message.clone())
+        .filter(|message| !message.is_empty());
     said.unwrap_or_else(|| format!("it is {:?}", phase(session)))
 }
 
 /// Nothing can follow, and nobody entered.
 pub(crate) fn is_refused(phase: Phase) -> bool {
-    matches!(phase, Phase::Denied | Phase::Expired | Phase::Withdrawn | Phase::Failed | Phase::Lost)
+    matches!(
+        phase,
+        Phase::Denied | Phase::Expired | Phase::Withdrawn | Phase::Failed | Phase::Lost
+    )
 }
 
 /// The session as soon as `there` holds of it. A session that ends without a visit is a refusal.
@@ -44,7 +53,12 @@ pub(crate) async fn until(
     };
     let session = session.with_context(|| format!("session {name} is gone"))?;
     if is_refused(phase(&session)) {
-        let refusal = format!("session {}: {:?}: {}", session.name_any(), phase(&session), message(&session));
+        let refusal = format!(
+            "session {}: {:?}: {}",
+            session.name_any(),
+            phase(&session),
+            message(&session)
+        );
         return Err(Failure::denied(refusal));
     }
     Ok(session)
@@ -55,5 +69,8 @@ async fn too_long(sessions: &Api<DebugSession>, name: &str, limit: Duration) -> 
         Ok(session) => format!("{:?}: {}", phase(&session), message(&session)),
         Err(_) => "its state could not be read".to_owned(),
     };
-    Failure::timed_out(format!("waited {}s for session {name}, and it is {state}", limit.as_secs()))
+    Failure::timed_out(format!(
+        "waited {}s for session {name}, and it is {state}",
+        limit.as_secs()
+    ))
 }

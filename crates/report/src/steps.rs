@@ -33,7 +33,7 @@ fn summary(body: &Body) -> String {
                 approval.approver.username, approval.comment
             ),
         },
-        Body::Granted(grant) => format!("granted, to be used before {}", grant.use_until),
+        Body::Granted(grant) => format!("granted, to be used before {:.0}", grant.use_until),
         Body::Denied(denial) => match &denial.by {
             Some(person) => format!("{} refused: {}", person.username, denial.why.join("; ")),
             None => format!("refused: {}", denial.why.join("; ")),
@@ -45,7 +45,7 @@ fn summary(body: &Body) -> String {
         Body::Voided { why } => format!("the promise is void: {why}"),
         Body::Committed(commit) => {
             format!(
-                "the container was seen in the Pod; to be over by {}",
+                "the container was seen in the Pod; to be over by {:.0}",
                 commit.deadline
             )
         }

@@ -34,7 +34,7 @@ impl Record {
         for step in &self.steps {
             let at = step.at;
             page.line(
-                &at.to_string(),
+                &format!("{at:.3}"),
                 &format!("{}: {} [{}]", step.kind, step.summary, step.entry),
             );
         }
@@ -119,7 +119,7 @@ impl Record {
                     format!(" ({})", v.comment)
                 };
                 format!(
-                    "{} by {} at {}{comment}",
+                    "{} by {} at {:.3}{comment}",
                     v.verdict, v.approver.username, v.at
                 )
             }))
@@ -127,7 +127,7 @@ impl Record {
         page.known("granted", &approval.grant, |grant| {
             let by = list(grant.on_the_word_of.iter().cloned());
             format!(
-                "at {} on the word of {by}, to be used before {}",
+                "at {:.3} on the word of {by}, to be used before {:.0}",
                 grant.at, grant.use_until
             )
         });
@@ -138,7 +138,7 @@ impl Record {
             let void = void.map(|why| format!(": {why}")).unwrap_or_default();
             let by = &admission.by.username;
             format!(
-                "{}{void} (request of {by} at {})",
+                "{}{void} (request of {by} at {:.3})",
                 admission.reservation, admission.at
             )
         });
@@ -154,7 +154,7 @@ impl Record {
             )
         });
         page.known("recording", &self.terminal.recording, Clone::clone);
-        page.known("deadline", &self.deadline, ToString::to_string);
+        page.known("deadline", &self.deadline, |at| format!("{at:.0}"));
         page.known("overstayed", &self.overstayed, |overstayed| {
             yes(*overstayed)
         });

@@ -165,9 +165,18 @@ async fn govern(config: &UpConfig, server: &Server) -> Result<Governance, UpErro
     Governance::start(governance).await.map_err(|error| part("governance", &error))
 }
 
+/// Each cause said once.
 fn part(part: &'static str, error: &dyn std::error::Error) -> UpError {
-    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
-    UpError::Part { part, message: causes.collect::<Vec<_>>().join(": ") }
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = error.source();
+    }
+    UpError::Part { part, message }
 }
 
 /// One `up` for one data directory. The lock goes with the process, whatever ends it.

@@ -22,12 +22,19 @@ pub async fn run(args: &Judge, verdict: Verdict, cluster: &Cluster, printer: Pri
     }
     let approvals: Api<DebugApproval> = Api::namespaced(target.client.clone(), &target.namespace);
     let approval = approval(&session, args, verdict)?;
-    let given = approvals.create(&PostParams::default(), &approval).await.context("the verdict was not accepted")?;
+    let given = approvals
+        .create(&PostParams::default(), &approval)
+        .await
+        .context("the verdict was not accepted")?;
     let name = given.name_any();
     match args.output {
         Some(Format::Name) => printer.line(format!("debugapproval.ephemera.dev/{name}"))?,
         Some(format) => printer.value(&given, format)?,
-        None => printer.line(format!("{} session {} ({name})", done(verdict), args.session))?,
+        None => printer.line(format!(
+            "{} session {} ({name})",
+            done(verdict),
+            args.session
+        ))?,
     }
     Ok(Exit::Done)
 }
@@ -39,10 +46,21 @@ fn done(verdict: Verdict) -> &'static str {
     }
 }
 
-fn approval(session: &DebugSession, args: &Judge, verdict: Verdict) -> anyhow::Result<DebugApproval> {
-    let hash = session.status.as_ref().and_then(|status| status.spec_hash.clone());
+fn approval(
+    session: &DebugSession,
+    args: &Judge,
+    verdict: Verdict,
+) -> anyhow::Result<DebugApproval> {
+    let hash = session
+        .status
+        .as_ref()
+        .and_then(|status| status.spec_hash.clone());
     let Some(hash) = args.spec_hash.clone().or(hash) else {
-        bail!("session {} cannot be judged: {}", args.session, wait::message(session));
+        bail!(
+            "session {} cannot be judged: {}",
+            args.session,
+            wait::message(session)
+        );
     };
     let spec = DebugApprovalSpec {
         session: args.session.clone(),

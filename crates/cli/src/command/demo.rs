@@ -10,7 +10,8 @@ pub async fn run(args: &Demo, printer: Printer) -> Outcome {
     if !rustix::process::geteuid().is_root() {
         let program = std::env::current_exe()?;
         let keep = if args.keep { " --keep" } else { "" };
-        printer.line("The demo runs real containers, and only root may make their namespaces. Run:")?;
+        printer
+            .line("The demo runs real containers, and only root may make their namespaces. Run:")?;
         printer.line(format!("\n  sudo {} demo{keep}\n", program.display()))?;
         return Ok(Exit::Error);
     }

@@ -30,7 +30,10 @@ pub async fn run(args: &Sessions, cluster: &Cluster, printer: Printer) -> Outcom
     };
     let list = sessions.list(&ListParams::default()).await?;
     match args.output {
-        Some(Format::Name) => list.items.iter().try_for_each(|session| named(session, printer))?,
+        Some(Format::Name) => list
+            .items
+            .iter()
+            .try_for_each(|session| named(session, printer))?,
         Some(format) => printer.value(&list, format)?,
         None if list.items.is_empty() => printer.say("No sessions."),
         None => table(&list.items, args.all_namespaces, clock::now(), printer)?,
@@ -42,13 +45,23 @@ fn named(session: &DebugSession, printer: Printer) -> std::io::Result<()> {
     printer.line(format!("debugsession.ephemera.dev/{}", session.name_any()))
 }
 
-fn table(sessions: &[DebugSession], all: bool, now: Timestamp, printer: Printer) -> std::io::Result<()> {
+fn table(
+    sessions: &[DebugSession],
+    all: bool,
+    now: Timestamp,
+    printer: Printer,
+) -> std::io::Result<()> {
     let mut headings = vec!["NAME", "POD", "REQUESTER", "PHASE", "TICKET", "AGE"];
     if all {
         headings.insert(0, "NAMESPACE");
     }
     let row = |session: &DebugSession| {
-        let requester = session.spec.requester.as_ref().map(|r| r.username.clone()).unwrap_or_default();
+        let requester = session
+            .spec
+            .requester
+            .as_ref()
+            .map(|r| r.username.clone())
+            .unwrap_or_default();
         let mut row = vec![
             session.name_any(),
             session.spec.pod.name.clone(),
@@ -67,7 +80,9 @@ fn table(sessions: &[DebugSession], all: bool, now: Timestamp, printer: Printer)
 
 /// As kubectl writes an age: `42s`, `7m`, `3h`, `2d`.
 fn age(created: Option<Timestamp>, now: Timestamp) -> String {
-    let Some(created) = created else { return "<unknown>".to_owned() };
+    let Some(created) = created else {
+        return "<unknown>".to_owned();
+    };
     let seconds = now.duration_since(created).as_secs().max(0);
     match seconds {
         0..120 => format!("{seconds}s"),

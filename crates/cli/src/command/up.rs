@@ -34,14 +34,21 @@ pub async fn run(args: args::Up, printer: Printer) -> Outcome {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    printer.say(if args.keep { "Ending; containers keep running." } else { "Ending, containers too." });
+    printer.say(if args.keep {
+        "Ending; containers keep running."
+    } else {
+        "Ending, containers too."
+    });
     up.stop(args.keep).await?;
     Ok(Exit::Done)
 }
 
 fn ready(up: &Up, data_dir: &Path, bare: bool, printer: Printer) -> std::io::Result<()> {
     printer.line(format!("ready  {}", up.url()))?;
-    printer.line(format!("use    export KUBECONFIG={}", data_dir.join("kubeconfig").display()))?;
+    printer.line(format!(
+        "use    export KUBECONFIG={}",
+        data_dir.join("kubeconfig").display()
+    ))?;
     printer.line("       contexts: admin, alice (sre), bob (sre, approvers), carl (viewers)")?;
     if !bare {
         printer.line("policy none yet, so every visit is refused: `kubectl apply -f` a DebugPolicy (docs/policies.md)")?;
@@ -50,6 +57,11 @@ fn ready(up: &Up, data_dir: &Path, bare: bool, printer: Printer) -> std::io::Res
 }
 
 fn node_name(typed: Option<String>) -> String {
-    let host = || rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+    let host = || {
+        rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .to_lowercase()
+    };
     typed.unwrap_or_else(host)
 }

@@ -17,24 +17,40 @@ use crate::printer::Printer;
 /// Checks every entry, tile and the signed checkpoint, that each event could follow on those before
 /// it, and that nothing this program saw of this log before has changed or gone.
 pub fn run(args: &Verify, printer: Printer) -> Outcome {
-    let key = args.key.clone().unwrap_or_else(|| args.ledger.with_extension("vkey"));
-    let verifier = ledger_store::keys::load_verifier(&key)
-        .with_context(|| format!("the log's public key cannot be had from {}: name it with --key", key.display()))?;
+    let key = args
+        .key
+        .clone()
+        .unwrap_or_else(|| args.ledger.with_extension("vkey"));
+    let verifier = ledger_store::keys::load_verifier(&key).with_context(|| {
+        format!(
+            "the log's public key cannot be had from {}: name it with --key",
+            key.display()
+        )
+    })?;
     let memory = Memory::of(&verifier);
     let remembered = memory.recall(&verifier)?;
     let mut stories = Stories::default();
     let folder = Folder::new(&args.ledger);
-    let verified = ledger::verify(&folder, &verifier, remembered.as_ref(), |index, entry| stories.read(index, entry));
+    let verified = ledger::verify(&folder, &verifier, remembered.as_ref(), |index, entry| {
+        stories.read(index, entry)
+    });
     let verified = match verified {
         Ok(verified) => verified,
         Err(error @ (VerifyError::ReadCheckpoint(_) | VerifyError::OtherLog { .. })) => {
-            let there = anyhow::Error::from(error).context(format!("{} cannot be verified", args.ledger.display()));
+            let there = anyhow::Error::from(error)
+                .context(format!("{} cannot be verified", args.ledger.display()));
             return Err(there.into());
         }
-        Err(error) => return Err(Failure::unverified(anyhow::Error::from(error).context("the ledger does not verify"))),
+        Err(error) => {
+            return Err(Failure::unverified(
+                anyhow::Error::from(error).context("the ledger does not verify"),
+            ));
+        }
     };
     if let Some(wrong) = stories.wrong {
-        return Err(Failure::unverified(anyhow::Error::msg(wrong).context("the ledger does not verify")));
+        return Err(Failure::unverified(
+            anyhow::Error::msg(wrong).context("the ledger does not verify"),
+        ));
     }
     memory.keep(&verified.checkpoint)?;
     let checkpoint = verified.checkpoint.checkpoint();
@@ -70,13 +86,18 @@ struct Stories {
 impl Stories {
     fn read(&mut self, index: u64, bytes: &[u8]) {
         if self.wrong.is_none() {
-            self.wrong = self.follow(bytes).err().map(|why| format!("entry {index}: {why}"));
+            self.wrong = self
+                .follow(bytes)
+                .err()
+                .map(|why| format!("entry {index}: {why}"));
         }
     }
 
     fn follow(&mut self, bytes: &[u8]) -> Result<()> {
         let entry = Entry::decode(bytes)?;
-        let (Some(uid), Some(event)) = (entry.session.clone(), entry.event()?) else { return Ok(()) };
+        let (Some(uid), Some(event)) = (entry.session.clone(), entry.event()?) else {
+            return Ok(());
+        };
         let after = session::step(self.sessions.get(&uid).cloned(), &event, entry.at)?;
         self.sessions.insert(uid, after);
         Ok(())
@@ -90,23 +111,46 @@ struct Memory {
 
 impl Memory {
     fn of(verifier: &Verifier) -> Self {
-        let name: String =
-            verifier.name().chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
+        let name: String = verifier
+            .name()
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || c == '.' {
+                    c
+                } else {
+                    '-'
+                }
+            })
+            .collect();
         let folder = crate::args::state_folder();
-        Self { file: folder.map(|folder| folder.join("checkpoints").join(format!("{name}-{}", verifier.key_id()))) }
+        Self {
+            file: folder.map(|folder| {
+                folder
+                    .join("checkpoints")
+                    .join(format!("{name}-{}", verifier.key_id()))
+            }),
+        }
     }
 
     fn recall(&self, verifier: &Verifier) -> Result<Option<Checkpoint>> {
-        let Some(file) = self.file.as_deref().filter(|file| file.exists()) else { return Ok(None) };
+        let Some(file) = self.file.as_deref().filter(|file| file.exists()) else {
+            return Ok(None);
+        };
         let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-        let signed = SignedCheckpoint::open(&text, verifier)
-            .with_context(|| format!("the remembered checkpoint {} is damaged: look at it, then remove it", file.display()))?;
+        let signed = SignedCheckpoint::open(&text, verifier).with_context(|| {
+            format!(
+                "the remembered checkpoint {} is damaged: look at it, then remove it",
+                file.display()
+            )
+        })?;
         Ok(Some(signed.checkpoint().clone()))
     }
 
     /// A crash here leaves the old checkpoint or the new one, never half of one.
     fn keep(&self, checkpoint: &SignedCheckpoint) -> Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
         let folder = file.parent().unwrap_or(Path::new("."));
         let kept = std::fs::create_dir_all(folder).and_then(|()| {
             let mut new = tempfile::NamedTempFile::new_in(folder)?;

@@ -17,16 +17,27 @@ use show::Show;
 pub(crate) async fn show(keep: bool, printer: Printer) -> Result<()> {
     let started = Instant::now();
     let program = std::env::current_exe().context("this program cannot find itself")?;
-    let show = Show { printer, stage: Stage::raise(program, &[]).await? };
+    let show = Show {
+        printer,
+        stage: Stage::raise(program, &[]).await?,
+    };
     let shown = visit::play(&show).await;
     if shown.is_ok() && keep {
         let (pid, dir) = show.stage.leave_up()?;
-        printer.line(format!("\nThe cluster stays up. End it with: kill -INT {pid}"))?;
-        printer.line(format!("  export KUBECONFIG={}", dir.join("kubeconfig").display()))?;
+        printer.line(format!(
+            "\nThe cluster stays up. End it with: kill -INT {pid}"
+        ))?;
+        printer.line(format!(
+            "  export KUBECONFIG={}",
+            dir.join("kubeconfig").display()
+        ))?;
     } else {
         show.stage.strike().await?;
     }
     shown?;
-    printer.line(format!("\nAll eight steps came out as told, in {:.1} s.", started.elapsed().as_secs_f64()))?;
+    printer.line(format!(
+        "\nAll eight steps came out as told, in {:.1} s.",
+        started.elapsed().as_secs_f64()
+    ))?;
     scene::what_next(keep, printer)
 }

@@ -25,10 +25,9 @@ while (my $caller = $door->accept) {
 }"#;
 
 /// What the visitor runs: whose processes there are, whether the runner answers, whose network it is.
-pub(super) const LOOK_AROUND: &str = r#"
-echo "processes:"; for p in /proc/[0-9]*; do echo "  $(basename $p) $(cat $p/comm)"; done
-exec 3<>/dev/tcp/127.0.0.1/8080; printf 'GET / HTTP/1.0\r\n\r\n' >&3; echo "runner says: $(tail -n 1 <&3)"
-echo "host name: $(cat /etc/hostname)"; exit 7"#;
+pub(super) const LOOK_AROUND: &str = "for p in /proc/[0-9]*; do echo process $(basename $p) $(cat $p/comm); done; \
+    exec 3<>/dev/tcp/127.0.0.1/8080; echo GET / >&3; echo runner says: $(tail -n 1 <&3); \
+    echo host name: $(cat /etc/hostname); exit 7";
 
 /// The objects, in the order in which they are created: path and body.
 pub(super) fn objects() -> Vec<(String, Value)> {
@@ -38,7 +37,10 @@ pub(super) fn objects() -> Vec<(String, Value)> {
         (format!("/api/v1/namespaces/{NAMESPACE}/secrets"), secret()),
         (pods.clone(), pod(POD)),
         (pods, pod(OTHER_POD)),
-        ("/apis/ephemera.dev/v1alpha1/debugpolicies".to_owned(), policy()),
+        (
+            "/apis/ephemera.dev/v1alpha1/debugpolicies".to_owned(),
+            policy(),
+        ),
     ]
 }
 

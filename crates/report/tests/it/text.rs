@@ -16,9 +16,9 @@ fn lines_are_aligned_and_name_their_entry() {
         "  digest that ran       sha256:ran [13]",
         "  capabilities granted  +SYS_PTRACE [7]",
         "  exposure              It sees the processes of container app. [3]",
-        "  verdicts              Approve by bob at 2027-01-15T08:00:02Z (go on) [5]",
+        "  verdicts              Approve by bob at 2027-01-15T08:00:02.000Z (go on) [5]",
         "  exit                  status 0 (Completed) at 2027-01-15T08:00:09Z [17]",
-        "  2027-01-15T08:00:05Z  Committed: the container was seen in the Pod; to be over by \
+        "  2027-01-15T08:00:05.000Z  Committed: the container was seen in the Pod; to be over by \
          2027-01-15T08:10:06Z [11]",
     ] {
         assert!(
