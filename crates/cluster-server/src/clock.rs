@@ -15,7 +15,10 @@ impl Clock {
     }
 
     /// The machine's clock.
-    #[expect(clippy::disallowed_methods, reason = "the one place of this crate that asks the machine for the time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place of this crate that asks the machine for the time"
+    )]
     pub fn system() -> Self {
         Self::new(Timestamp::now)
     }

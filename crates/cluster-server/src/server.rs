@@ -89,7 +89,9 @@ impl Server {
     /// What cannot be had; see [`StartError`].
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let api = open(&config).await?;
-        let controllers = Controllers::start(&api).await.map_err(StartError::Controllers)?;
+        let controllers = Controllers::start(&api)
+            .await
+            .map_err(StartError::Controllers)?;
         let listener = Listener::bind(config.listen, api.pki.server_config()?).await?;
         let address = listener.address();
         api.pki.write_kubeconfig(&url(address))?;
@@ -99,7 +101,13 @@ impl Server {
         // Both follow the store and end when it closes.
         tokio::spawn(crd::run(Arc::clone(&api)));
         tokio::spawn(authz::run_aggregation(Arc::clone(&api.store)));
-        Ok(Self { api, address, stopping, serving, controllers })
+        Ok(Self {
+            api,
+            address,
+            stopping,
+            serving,
+            controllers,
+        })
     }
 
     /// `https://127.0.0.1:7443`.
@@ -129,9 +137,17 @@ impl Server {
     pub fn node_credential(&self, node: &str) -> Result<Credential, PkiError> {
         let user = format!("system:node:{node}");
         let client = self.api.pki.client_certificate(&user, &["system:nodes"])?;
-        let names = [node.to_owned(), "localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names = [
+            node.to_owned(),
+            "localhost".to_owned(),
+            "127.0.0.1".to_owned(),
+        ];
         let serving = self.api.pki.serving_certificate(&user, &names)?;
-        Ok(Credential { client, serving, ca_pem: self.ca_pem().to_owned() })
+        Ok(Credential {
+            client,
+            serving,
+            ca_pem: self.ca_pem().to_owned(),
+        })
     }
 
     /// Ends watches, lets requests in flight end, and closes the store. What was acknowledged is durable.
@@ -158,15 +174,31 @@ async fn open(config: &Config) -> Result<Arc<Api>, StartError> {
     let kinds = Arc::new(Kinds::default());
     crd::register_stored(&store, &kinds);
     let clock = config.clock.clone();
-    let accounts = ServiceAccountTokens::new(pki.service_account_key(), Arc::clone(&store), clock.clone())?;
+    let accounts =
+        ServiceAccountTokens::new(pki.service_account_key(), Arc::clone(&store), clock.clone())?;
     let authenticator = Arc::new(Authenticator::new(pki.people(), Arc::new(accounts)));
     let authorizer = Arc::new(Authorizer::new(Arc::clone(&store)));
-    let admission = Arc::new(Chain::new(Arc::clone(&store), Arc::clone(&kinds), Arc::clone(&authorizer)));
-    Ok(Arc::new(Api { store, kinds, admission, authorizer, authenticator, pki, clock }))
+    let admission = Arc::new(Chain::new(
+        Arc::clone(&store),
+        Arc::clone(&kinds),
+        Arc::clone(&authorizer),
+    ));
+    Ok(Arc::new(Api {
+        store,
+        kinds,
+        admission,
+        authorizer,
+        authenticator,
+        pki,
+        clock,
+    }))
 }
 
 fn make_dir(path: &Path) -> Result<(), StartError> {
-    std::fs::create_dir_all(path).map_err(|source| StartError::DataDir { path: path.to_owned(), source })
+    std::fs::create_dir_all(path).map_err(|source| StartError::DataDir {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn url(address: SocketAddr) -> String {

@@ -16,12 +16,21 @@ impl Api {
     ///
     /// # Errors
     /// 404 · 409 it is bound already, or going · 422 no node is named.
-    pub async fn bind(&self, ctx: &Context, target: &Target, binding: &Value) -> Result<Arc<Object>, ApiError> {
+    pub async fn bind(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        binding: &Value,
+    ) -> Result<Arc<Object>, ApiError> {
         let node = binding["target"]["name"].as_str().unwrap_or_default();
         let kind = binding["target"]["kind"].as_str().unwrap_or_default();
         let mut errors = Vec::new();
         if !kind.is_empty() && kind != "Node" {
-            errors.push(FieldError::not_supported(&Path::new("target").child("kind"), kind, &["Node", "<empty>"]));
+            errors.push(FieldError::not_supported(
+                &Path::new("target").child("kind"),
+                kind,
+                &["Node", "<empty>"],
+            ));
         }
         if node.is_empty() {
             errors.push(FieldError::required(&Path::new("target").child("name"), ""));
@@ -35,7 +44,17 @@ impl Api {
             if ctx.dry_run {
                 return Ok(Arc::new(Object::new(new, old.revision)));
             }
-            match self.store.update(&target.resource.key(), &target.namespace, &target.name, old.revision, new).await {
+            match self
+                .store
+                .update(
+                    &target.resource.key(),
+                    &target.namespace,
+                    &target.name,
+                    old.revision,
+                    new,
+                )
+                .await
+            {
                 Ok(object) => return Ok(object),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(Self::store_error(target, error)),
@@ -48,13 +67,30 @@ impl Api {
     ///
     /// # Errors
     /// 404 · 409 preconditions · 429 the budget does not allow it now.
-    pub async fn evict(&self, ctx: &Context, target: &Target, eviction: &Value) -> Result<(), ApiError> {
+    pub async fn evict(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        eviction: &Value,
+    ) -> Result<(), ApiError> {
         let pod = self.get(target)?;
-        let ended = matches!(pod.value["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-        let (budgets, _) = self.store.list("poddisruptionbudgets.policy", Some(&target.namespace));
-        let matching = |budget: &&Arc<Object>| crate::admission::selector::matches_labels(&budget.value["spec"]["selector"], &pod.value["metadata"]["labels"]);
+        let ended = matches!(
+            pod.value["status"]["phase"].as_str(),
+            Some("Succeeded" | "Failed")
+        );
+        let (budgets, _) = self
+            .store
+            .list("poddisruptionbudgets.policy", Some(&target.namespace));
+        let matching = |budget: &&Arc<Object>| {
+            crate::admission::selector::matches_labels(
+                &budget.value["spec"]["selector"],
+                &pod.value["metadata"]["labels"],
+            )
+        };
         if !ended && let Some(budget) = budgets.iter().find(matching) {
-            let allowed = budget.value["status"]["disruptionsAllowed"].as_i64().unwrap_or(0);
+            let allowed = budget.value["status"]["disruptionsAllowed"]
+                .as_i64()
+                .unwrap_or(0);
             if allowed <= 0 {
                 return Err(too_many(meta(&budget.value, "name")));
             }
@@ -64,22 +100,43 @@ impl Api {
     }
 }
 
-fn bound(target: &Target, binding: &Value, pod: &Value, node: &str, now: &str) -> Result<Value, ApiError> {
+fn bound(
+    target: &Target,
+    binding: &Value,
+    pod: &Value,
+    node: &str,
+    now: &str,
+) -> Result<Value, ApiError> {
     let conflict = |why: &str| ApiError::conflict("", "pods/binding", &target.name, why);
     let uid = meta(binding, "uid");
     if !uid.is_empty() && uid != meta(pod, "uid") {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", meta(pod, "uid"));
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            meta(pod, "uid")
+        );
         return Err(conflict(&why));
     }
     if !meta(pod, "deletionTimestamp").is_empty() {
-        return Err(conflict(&format!("pod {} is being deleted, cannot be assigned to a host", target.name)));
+        return Err(conflict(&format!(
+            "pod {} is being deleted, cannot be assigned to a host",
+            target.name
+        )));
     }
-    if let Some(there) = pod["spec"]["nodeName"].as_str().filter(|there| !there.is_empty()) {
-        return Err(conflict(&format!("pod {} is already assigned to node {there:?}", target.name)));
+    if let Some(there) = pod["spec"]["nodeName"]
+        .as_str()
+        .filter(|there| !there.is_empty())
+    {
+        return Err(conflict(&format!(
+            "pod {} is already assigned to node {there:?}",
+            target.name
+        )));
     }
     let mut new = pod.clone();
     new["spec"]["nodeName"] = node.into();
-    if let (Some(from), false) = (binding["metadata"]["annotations"].as_object(), new["metadata"].is_null()) {
+    if let (Some(from), false) = (
+        binding["metadata"]["annotations"].as_object(),
+        new["metadata"].is_null(),
+    ) {
         for (key, value) in from {
             new["metadata"]["annotations"][key] = value.clone();
         }
@@ -99,5 +156,8 @@ fn bound(target: &Target, binding: &Value, pod: &Value, node: &str, now: &str) -
 fn too_many(budget: &str) -> ApiError {
     let message = "Cannot evict pod as it would violate the pod's disruption budget.";
     let cause = json!({"reason": "DisruptionBudget", "message": format!("The disruption budget {budget} does not allow another disruption now")});
-    ApiError { details: Some(json!({"causes": [cause]})), ..ApiError::new(429, "TooManyRequests", message) }
+    ApiError {
+        details: Some(json!({"causes": [cause]})),
+        ..ApiError::new(429, "TooManyRequests", message)
+    }
 }

@@ -17,7 +17,10 @@ pub struct Body {
 
 impl From<Value> for Body {
     fn from(value: Value) -> Self {
-        Self { value, duplicates: Vec::new() }
+        Self {
+            value,
+            duplicates: Vec::new(),
+        }
     }
 }
 
@@ -34,8 +37,12 @@ impl Body {
 
 /// How a body's fields that cannot be kept are reported when they are not to be accepted.
 fn problems(duplicates: &[String], unknown: &[String]) -> Vec<String> {
-    let duplicates = duplicates.iter().map(|path| format!("duplicate field {path:?}"));
-    let mut out: Vec<String> = duplicates.chain(unknown.iter().map(|path| format!("unknown field {path:?}"))).collect();
+    let duplicates = duplicates
+        .iter()
+        .map(|path| format!("duplicate field {path:?}"));
+    let mut out: Vec<String> = duplicates
+        .chain(unknown.iter().map(|path| format!("unknown field {path:?}")))
+        .collect();
     out.dedup();
     out
 }
@@ -44,9 +51,13 @@ fn problems(duplicates: &[String], unknown: &[String]) -> Vec<String> {
 pub(super) fn meet(ctx: &Context, duplicates: &[String], unknown: &[String]) -> Result<(), String> {
     let problems = problems(duplicates, unknown);
     match ctx.field_validation {
-        FieldValidation::Strict if !problems.is_empty() => Err(format!("strict decoding error: {}", problems.join(", "))),
+        FieldValidation::Strict if !problems.is_empty() => {
+            Err(format!("strict decoding error: {}", problems.join(", ")))
+        }
         FieldValidation::Warn | FieldValidation::Unset => {
-            problems.into_iter().for_each(|text| ctx.warnings.add(text));
+            for text in problems {
+                ctx.warnings.add(text);
+            }
             Ok(())
         }
         FieldValidation::Strict | FieldValidation::Ignore => Ok(()),
@@ -56,10 +67,14 @@ pub(super) fn meet(ctx: &Context, duplicates: &[String], unknown: &[String]) -> 
 /// The body as an object of the target's kind.
 pub(super) fn decode(ctx: &Context, target: &Target, body: Body) -> Result<Value, ApiError> {
     let resource = &target.resource;
-    let Body { mut value, duplicates } = body;
+    let Body {
+        mut value,
+        duplicates,
+    } = body;
     check_kind(target, &mut value)?;
     let decoded = (resource.decode)(value)?;
-    meet(ctx, &duplicates, &decoded.unknown).map_err(|text| cannot_be_handled(target, &resource.kind, &resource.version, &text))?;
+    meet(ctx, &duplicates, &decoded.unknown)
+        .map_err(|text| cannot_be_handled(target, &resource.kind, &resource.version, &text))?;
     Ok(typed(target, decoded.object))
 }
 
@@ -69,7 +84,11 @@ pub(super) fn typed(target: &Target, object: Value) -> Value {
     out.insert("kind".into(), target.resource.kind.clone().into());
     out.insert("apiVersion".into(), target.resource.api_version().into());
     if let Value::Object(fields) = object {
-        out.extend(fields.into_iter().filter(|(key, _)| key != "kind" && key != "apiVersion"));
+        out.extend(
+            fields
+                .into_iter()
+                .filter(|(key, _)| key != "kind" && key != "apiVersion"),
+        );
     }
     Value::Object(out)
 }
@@ -92,33 +111,60 @@ fn check_kind(target: &Target, value: &mut Value) -> Result<(), ApiError> {
             hex::encode(value.to_string())
         )));
     };
-    let text = |field: &str| fields.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |field: &str| {
+        fields
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let (kind, version) = (text("kind"), text("apiVersion"));
     // What is left out is what the path says (`schema.GroupVersionKind` defaulting).
-    let kind = if kind.is_empty() { wanted.clone() } else { kind };
-    let version = if version.is_empty() { resource.api_version() } else { version };
+    let kind = if kind.is_empty() {
+        wanted.clone()
+    } else {
+        kind
+    };
+    let version = if version.is_empty() {
+        resource.api_version()
+    } else {
+        version
+    };
     if kind == *wanted && version == resource.api_version() {
         return Ok(());
     }
     let (group, short) = version.rsplit_once('/').unwrap_or(("", &version));
     let why = if is_builtin(group, short, &kind) {
-        format!("converting ({short}.{kind}) to ({}.{wanted}): unknown conversion", internal_package(&resource.group))
+        format!(
+            "converting ({short}.{kind}) to ({}.{wanted}): unknown conversion",
+            internal_package(&resource.group)
+        )
     } else {
-        format!("no kind {kind:?} is registered for version {version:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\"")
+        format!(
+            "no kind {kind:?} is registered for version {version:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\""
+        )
     };
     Err(cannot_be_handled(target, &kind, short, &why))
 }
 
 fn cannot_be_handled(target: &Target, kind: &str, version: &str, why: &str) -> ApiError {
     let wanted = &target.resource.kind;
-    ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {wanted}: {why}"))
+    ApiError::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {wanted}: {why}"
+    ))
 }
 
 fn is_builtin(group: &str, version: &str, kind: &str) -> bool {
-    crate::kinds::BUILTIN.iter().any(|k| k.group == group && k.version == version && k.kind == kind)
+    crate::kinds::BUILTIN
+        .iter()
+        .any(|k| k.group == group && k.version == version && k.kind == kind)
 }
 
 /// The Go package of a group's internal types.
 fn internal_package(group: &str) -> &str {
-    if group.is_empty() { "core" } else { group.split('.').next().unwrap_or(group) }
+    if group.is_empty() {
+        "core"
+    } else {
+        group.split('.').next().unwrap_or(group)
+    }
 }

@@ -27,7 +27,10 @@ pub struct Warnings(Arc<Mutex<Vec<String>>>);
 impl Warnings {
     /// Adds a text, unless it is there already.
     pub fn add(&self, text: impl Into<String>) {
-        let (text, mut all) = (text.into(), self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let (text, mut all) = (
+            text.into(),
+            self.0.lock().unwrap_or_else(PoisonError::into_inner),
+        );
         if !text.is_empty() && !all.contains(&text) {
             all.push(text);
         }
@@ -35,7 +38,10 @@ impl Warnings {
 
     /// All texts so far.
     pub fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -59,9 +65,20 @@ pub struct Context {
 impl Context {
     /// The cluster's own work: member of `system:masters`, no dry run, unknown fields dropped.
     pub fn system(name: &str) -> Self {
-        let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
-        let user = User { name: name.to_owned(), groups, ..User::default() };
-        Self { user, field_manager: name.to_owned(), ..Self::default() }
+        let groups = vec![
+            "system:masters".to_owned(),
+            "system:authenticated".to_owned(),
+        ];
+        let user = User {
+            name: name.to_owned(),
+            groups,
+            ..User::default()
+        };
+        Self {
+            user,
+            field_manager: name.to_owned(),
+            ..Self::default()
+        }
     }
 
     /// Takes over the warnings and audit annotations that admission left on its request.
@@ -69,7 +86,10 @@ impl Context {
         for warning in request.warnings.drain(..) {
             self.warnings.add(warning);
         }
-        let mut annotations = self.annotations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut annotations = self
+            .annotations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         annotations.extend(std::mem::take(&mut request.annotations));
     }
 }

@@ -16,13 +16,23 @@ impl Api {
     ///
     /// # Errors
     /// 400 not such an object · 403 admission · 409 the name is taken · 422 fields that do not hold.
-    pub async fn create(&self, ctx: &Context, target: &Target, body: impl Into<Body>) -> Result<Arc<Object>, ApiError> {
+    pub async fn create(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        body: impl Into<Body>,
+    ) -> Result<Arc<Object>, ApiError> {
         let object = body::decode(ctx, target, body.into())?;
         self.create_decoded(ctx, target, object).await
     }
 
     /// [`create`](Self::create) of what is decoded already.
-    pub(super) async fn create_decoded(&self, ctx: &Context, target: &Target, mut object: Value) -> Result<Arc<Object>, ApiError> {
+    pub(super) async fn create_decoded(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        mut object: Value,
+    ) -> Result<Arc<Object>, ApiError> {
         let strategy = &target.resource.strategy;
         match_namespace(target, &mut object)?;
         wipe(&mut object);
@@ -42,9 +52,16 @@ impl Api {
         let mut errors = super::merged::metadata_create(&target, &object);
         errors.extend(strategy.validate_create(&object));
         if !errors.is_empty() {
-            return Err(ApiError::invalid(&target.resource.group, &target.resource.kind, &target.name, &errors));
+            return Err(ApiError::invalid(
+                &target.resource.group,
+                &target.resource.kind,
+                &target.name,
+                &errors,
+            ));
         }
-        strategy.warnings(&target.subresource, &object, None).into_iter().for_each(|text| ctx.warnings.add(text));
+        for text in strategy.warnings(&target.subresource, &object, None) {
+            ctx.warnings.add(text);
+        }
         // Twice of a name is found before the validating webhooks are bothered, as Kubernetes' store does for most.
         request.object = Some(object);
         request.name.clone_from(&target.name);
@@ -53,9 +70,20 @@ impl Api {
         self.store_new(ctx, &target, object).await
     }
 
-    async fn store_new(&self, ctx: &Context, target: &Target, object: Value) -> Result<Arc<Object>, ApiError> {
+    async fn store_new(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        object: Value,
+    ) -> Result<Arc<Object>, ApiError> {
         let key = target.resource.key();
-        let taken = || ApiError::already_exists(&target.resource.group, &target.resource.plural, &target.name);
+        let taken = || {
+            ApiError::already_exists(
+                &target.resource.group,
+                &target.resource.plural,
+                &target.name,
+            )
+        };
         if let Some(there) = self.store.get(&key, &target.namespace, &target.name) {
             let mut error = taken();
             if !meta(&there.value, "deletionTimestamp").is_empty() {
@@ -66,8 +94,13 @@ impl Api {
         if ctx.dry_run {
             return Ok(Arc::new(Object::new(object, 0)));
         }
-        let stored = self.store.create(&key, &target.namespace, &target.name, object).await;
-        stored.map(|object| versioned(&target.resource, object)).map_err(|e| Self::store_error(target, e))
+        let stored = self
+            .store
+            .create(&key, &target.namespace, &target.name, object)
+            .await;
+        stored
+            .map(|object| versioned(&target.resource, object))
+            .map_err(|e| Self::store_error(target, e))
     }
 
     /// `rest.FillObjectMetaSystemFields` and `generateName`.
@@ -103,7 +136,9 @@ pub(super) fn match_namespace(target: &Target, object: &mut Value) -> Result<(),
         return Ok(());
     }
     if !namespace.is_empty() && !target.namespace.is_empty() {
-        return Err(ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
     }
     if target.namespace.is_empty() {
         if let Some(metadata) = object["metadata"].as_object_mut() {
@@ -118,7 +153,15 @@ pub(super) fn match_namespace(target: &Target, object: &mut Value) -> Result<(),
 /// `rest.WipeObjectMetaSystemFields`, and what only an update may carry.
 fn wipe(object: &mut Value) {
     if let Some(metadata) = object["metadata"].as_object_mut() {
-        for field in ["creationTimestamp", "uid", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"] {
+        for field in [
+            "creationTimestamp",
+            "uid",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "selfLink",
+            "resourceVersion",
+            "generation",
+        ] {
             metadata.remove(field);
         }
     }

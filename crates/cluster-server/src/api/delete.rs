@@ -46,38 +46,67 @@ impl Api {
     ///
     /// # Errors
     /// 403 admission · 404 · 409 preconditions.
-    pub async fn delete(&self, ctx: &Context, target: &Target, options: &DeleteOptions) -> Result<Deleted, ApiError> {
+    pub async fn delete(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        options: &DeleteOptions,
+    ) -> Result<Deleted, ApiError> {
         for _ in 0..TRIES {
             let old = self.get(target)?;
             check(target, &options.preconditions, &old)?;
             self.admit_delete(ctx, target, options, &old).await?;
             match graceful::step(&target.resource, &old.value, options, self.clock.now()) {
-                Step::Nothing => return Ok(Deleted { object: old, gone: false }),
+                Step::Nothing => {
+                    return Ok(Deleted {
+                        object: old,
+                        gone: false,
+                    });
+                }
                 Step::Remove(last) => match self.remove(ctx, target, &old).await {
                     Ok(revision) => {
                         let mut last = last;
                         if let Some(revision) = revision {
                             last["metadata"]["resourceVersion"] = revision.to_string().into();
                         }
-                        return Ok(Deleted { object: Arc::new(Object::new(last, old.revision)), gone: true });
+                        return Ok(Deleted {
+                            object: Arc::new(Object::new(last, old.revision)),
+                            gone: true,
+                        });
                     }
                     Err(StoreError::Conflict) => {}
                     Err(error) => return Err(Self::store_error(target, error)),
                 },
                 Step::Mark(marked) if ctx.dry_run => {
-                    return Ok(Deleted { object: Arc::new(Object::new(marked, old.revision)), gone: false });
+                    return Ok(Deleted {
+                        object: Arc::new(Object::new(marked, old.revision)),
+                        gone: false,
+                    });
                 }
                 Step::Mark(marked) => {
                     let key = target.resource.key();
-                    match self.store.update(&key, &target.namespace, &target.name, old.revision, marked).await {
-                        Ok(object) => return Ok(Deleted { object: versioned(&target.resource, object), gone: false }),
+                    match self
+                        .store
+                        .update(&key, &target.namespace, &target.name, old.revision, marked)
+                        .await
+                    {
+                        Ok(object) => {
+                            return Ok(Deleted {
+                                object: versioned(&target.resource, object),
+                                gone: false,
+                            });
+                        }
                         Err(StoreError::Conflict) => {}
                         Err(error) => return Err(Self::store_error(target, error)),
                     }
                 }
             }
         }
-        Err(ApiError::modified(&target.resource.group, &target.resource.plural, &target.name))
+        Err(ApiError::modified(
+            &target.resource.group,
+            &target.resource.plural,
+            &target.name,
+        ))
     }
 
     /// Deletes all objects of a collection that `select` leaves; the answer is what they were.
@@ -85,11 +114,19 @@ impl Api {
     /// # Errors
     /// The first object's that could not be deleted.
     pub async fn delete_collection(
-        &self, ctx: &Context, target: &Target, select: &ListOptions, options: &DeleteOptions,
+        &self,
+        ctx: &Context,
+        target: &Target,
+        select: &ListOptions,
+        options: &DeleteOptions,
     ) -> Result<Vec<Arc<Object>>, ApiError> {
         let mut out = Vec::new();
         for item in self.list(target, select)?.items {
-            let one = Target::object(&target.resource, meta(&item.value, "namespace"), meta(&item.value, "name"));
+            let one = Target::object(
+                &target.resource,
+                meta(&item.value, "namespace"),
+                meta(&item.value, "name"),
+            );
             match self.delete(ctx, &one, options).await {
                 Ok(_) => out.push(item),
                 // Somebody else deleted it in the meantime: that is what was wanted.
@@ -100,16 +137,30 @@ impl Api {
         Ok(out)
     }
 
-    async fn remove(&self, ctx: &Context, target: &Target, old: &Object) -> Result<Option<u64>, StoreError> {
+    async fn remove(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        old: &Object,
+    ) -> Result<Option<u64>, StoreError> {
         if ctx.dry_run {
             return Ok(None);
         }
         let key = target.resource.key();
-        let removed = self.store.delete(&key, &target.namespace, &target.name, Some(old.revision)).await?;
+        let removed = self
+            .store
+            .delete(&key, &target.namespace, &target.name, Some(old.revision))
+            .await?;
         Ok(Some(removed.revision))
     }
 
-    async fn admit_delete(&self, ctx: &Context, target: &Target, options: &DeleteOptions, old: &Object) -> Result<(), ApiError> {
+    async fn admit_delete(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        options: &DeleteOptions,
+        old: &Object,
+    ) -> Result<(), ApiError> {
         let mut request = admission_request(ctx, target, Operation::Delete);
         request.options = Some(options.to_value(ctx));
         request.old_object = Some(old.value.clone());
@@ -143,7 +194,8 @@ impl DeleteOptions {
 
 fn check(target: &Target, preconditions: &Preconditions, old: &Object) -> Result<(), ApiError> {
     let (resource, stored) = (&target.resource, meta(&old.value, "uid"));
-    let conflict = |why: String| ApiError::conflict(&resource.group, &resource.kind, &target.name, &why);
+    let conflict =
+        |why: String| ApiError::conflict(&resource.group, &resource.kind, &target.name, &why);
     if let Some(uid) = preconditions.uid.as_deref().filter(|uid| *uid != stored) {
         return Err(conflict(format!(
             "the UID in the precondition ({uid}) does not match the UID in record ({stored}). The object might have been deleted \
@@ -151,7 +203,11 @@ fn check(target: &Target, preconditions: &Preconditions, old: &Object) -> Result
         )));
     }
     let now = meta(&old.value, "resourceVersion");
-    if let Some(revision) = preconditions.resource_version.as_deref().filter(|r| *r != now) {
+    if let Some(revision) = preconditions
+        .resource_version
+        .as_deref()
+        .filter(|r| *r != now)
+    {
         return Err(conflict(format!(
             "the ResourceVersion in the precondition ({revision}) does not match the ResourceVersion in record ({now}). The object \
              might have been modified"
@@ -169,10 +225,14 @@ impl DeleteOptions {
         let kind = body["kind"].as_str().unwrap_or("DeleteOptions");
         if kind != "DeleteOptions" {
             let version = body["apiVersion"].as_str().unwrap_or("v1");
-            return Err(ApiError::bad_request(format!("expected DeleteOptions, the body is {version} {kind}")));
+            return Err(ApiError::bad_request(format!(
+                "expected DeleteOptions, the body is {version} {kind}"
+            )));
         }
         let mistyped = |field: &str, wanted: &str| {
-            ApiError::bad_request(format!("DeleteOptions cannot be read: {field} must be {wanted}"))
+            ApiError::bad_request(format!(
+                "DeleteOptions cannot be read: {field} must be {wanted}"
+            ))
         };
         let text = |value: &Value, field: &str| match value {
             Value::Null => Ok(None),
@@ -183,21 +243,25 @@ impl DeleteOptions {
         let grace_period_seconds = if grace.is_null() {
             None
         } else {
-            Some(grace.as_i64().ok_or_else(|| mistyped("gracePeriodSeconds", "a whole number"))?)
+            Some(
+                grace
+                    .as_i64()
+                    .ok_or_else(|| mistyped("gracePeriodSeconds", "a whole number"))?,
+            )
         };
-        let orphan = body["orphanDependents"].as_bool().map(|orphan| if orphan { "Orphan" } else { "Background" }.to_owned());
-        let propagation_policy = text(&body["propagationPolicy"], "propagationPolicy")?.or(orphan);
-        let known = ["Background", "Foreground", "Orphan"];
-        if let Some(policy) = propagation_policy.as_deref().filter(|policy| !known.contains(policy)) {
-            let field = crate::field::Path::new("propagationPolicy");
-            let error = crate::field::FieldError::not_supported(&field, policy, &["Foreground", "Background", "Orphan", "nil"]);
-            return Err(ApiError::invalid("meta.k8s.io", "DeleteOptions", "", &[error]));
-        }
+        let propagation_policy = propagation(body)?;
         let preconditions = Preconditions {
             uid: text(&body["preconditions"]["uid"], "preconditions.uid")?,
-            resource_version: text(&body["preconditions"]["resourceVersion"], "preconditions.resourceVersion")?,
+            resource_version: text(
+                &body["preconditions"]["resourceVersion"],
+                "preconditions.resourceVersion",
+            )?,
         };
-        Ok(Self { grace_period_seconds, preconditions, propagation_policy })
+        Ok(Self {
+            grace_period_seconds,
+            preconditions,
+            propagation_policy,
+        })
     }
 
     /// Whether a `DeleteOptions` object asks for a dry run.
@@ -205,12 +269,48 @@ impl DeleteOptions {
     /// # Errors
     /// 422: a stage that there is not.
     pub fn is_dry_run(body: &Value) -> Result<bool, ApiError> {
-        let stages = body["dryRun"].as_array().map_or(&[] as &[Value], Vec::as_slice);
+        let stages = body["dryRun"]
+            .as_array()
+            .map_or(&[] as &[Value], Vec::as_slice);
         if stages.iter().any(|stage| stage != "All") {
             let field = crate::field::Path::new("dryRun");
-            let error = crate::field::FieldError::not_supported(&field, Value::Array(stages.to_vec()), &["All"]);
-            return Err(ApiError::invalid("meta.k8s.io", "DeleteOptions", "", &[error]));
+            let error = crate::field::FieldError::not_supported(
+                &field,
+                Value::Array(stages.to_vec()),
+                &["All"],
+            );
+            return Err(ApiError::invalid(
+                "meta.k8s.io",
+                "DeleteOptions",
+                "",
+                &[error],
+            ));
         }
         Ok(!stages.is_empty())
+    }
+}
+
+/// `propagationPolicy`, or what the older `orphanDependents` says.
+fn propagation(body: &Value) -> Result<Option<String>, ApiError> {
+    let orphan = body["orphanDependents"].as_bool();
+    let orphan = orphan.map(|orphan| if orphan { "Orphan" } else { "Background" }.to_owned());
+    match &body["propagationPolicy"] {
+        Value::Null => Ok(orphan),
+        Value::String(policy)
+            if ["Background", "Foreground", "Orphan"].contains(&policy.as_str()) =>
+        {
+            Ok(Some(policy.clone()))
+        }
+        other => {
+            let field = crate::field::Path::new("propagationPolicy");
+            let supported = ["Foreground", "Background", "Orphan", "nil"];
+            let error = crate::field::FieldError::not_supported(&field, other.clone(), &supported);
+            Err(ApiError::invalid(
+                "meta.k8s.io",
+                "DeleteOptions",
+                "",
+                &[error],
+            ))
+        }
     }
 }

@@ -18,17 +18,28 @@ pub(super) enum Step {
 }
 
 /// Judges a delete of `object`.
-pub(super) fn step(resource: &Resource, object: &Value, options: &DeleteOptions, now: Timestamp) -> Step {
+pub(super) fn step(
+    resource: &Resource,
+    object: &Value,
+    options: &DeleteOptions,
+    now: Timestamp,
+) -> Step {
     let mut after = object.clone();
     add_propagation(&mut after, options);
     let held = !finalizers(&after).is_empty() || held_by_spec(resource, &after);
     let grace = grace(resource, object, options.grace_period_seconds);
     let marked = !meta(object, "deletionTimestamp").is_empty();
     if marked {
-        let left = object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
+        let left = object["metadata"]["deletionGracePeriodSeconds"]
+            .as_i64()
+            .unwrap_or(0);
         // A second delete can only shorten the wait, and only where it says so.
         if grace > 0 && (options.grace_period_seconds.is_none() || grace >= left) {
-            return if after == *object { Step::Nothing } else { Step::Mark(after) };
+            return if after == *object {
+                Step::Nothing
+            } else {
+                Step::Mark(after)
+            };
         }
         if grace == 0 && options.grace_period_seconds.is_none() && left > 0 {
             return Step::Nothing;
@@ -38,7 +49,11 @@ pub(super) fn step(resource: &Resource, object: &Value, options: &DeleteOptions,
     if grace == 0 && !held {
         return Step::Remove(after);
     }
-    if after == *object { Step::Nothing } else { Step::Mark(after) }
+    if after == *object {
+        Step::Nothing
+    } else {
+        Step::Mark(after)
+    }
 }
 
 /// Whether a marked object has nothing left to wait for.
@@ -46,7 +61,10 @@ pub(super) fn is_finished(resource: &Resource, object: &Value) -> bool {
     !meta(object, "deletionTimestamp").is_empty()
         && finalizers(object).is_empty()
         && !held_by_spec(resource, object)
-        && object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
+        && object["metadata"]["deletionGracePeriodSeconds"]
+            .as_i64()
+            .unwrap_or(0)
+            == 0
 }
 
 fn mark(resource: &Resource, object: &mut Value, grace: i64, now: Timestamp, marked: bool) {
@@ -67,7 +85,9 @@ fn mark(resource: &Resource, object: &mut Value, grace: i64, now: Timestamp, mar
 /// When the first delete came: the mark is that and the grace of then.
 fn deletion_start(object: &Value) -> Option<Timestamp> {
     let at: Timestamp = meta(object, "deletionTimestamp").parse().ok()?;
-    let grace = object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
+    let grace = object["metadata"]["deletionGracePeriodSeconds"]
+        .as_i64()
+        .unwrap_or(0);
     Some(at - jiff::SignedDuration::from_secs(grace))
 }
 
@@ -77,20 +97,33 @@ fn grace(resource: &Resource, object: &Value, requested: Option<i64>) -> i64 {
         return 0;
     }
     let phase = object["status"]["phase"].as_str().unwrap_or_default();
-    if object["spec"]["nodeName"].as_str().unwrap_or_default().is_empty() || matches!(phase, "Succeeded" | "Failed") {
+    if object["spec"]["nodeName"]
+        .as_str()
+        .unwrap_or_default()
+        .is_empty()
+        || matches!(phase, "Succeeded" | "Failed")
+    {
         return 0;
     }
-    let wanted = requested.or_else(|| object["spec"]["terminationGracePeriodSeconds"].as_i64()).unwrap_or(30);
+    let wanted = requested
+        .or_else(|| object["spec"]["terminationGracePeriodSeconds"].as_i64())
+        .unwrap_or(30);
     if wanted < 0 { 1 } else { wanted }
 }
 
 /// Namespaces are held by `spec.finalizers` until they are empty.
 fn held_by_spec(resource: &Resource, object: &Value) -> bool {
-    resource.key() == "namespaces" && object["spec"]["finalizers"].as_array().is_some_and(|f| !f.is_empty())
+    resource.key() == "namespaces"
+        && object["spec"]["finalizers"]
+            .as_array()
+            .is_some_and(|f| !f.is_empty())
 }
 
 fn finalizers(object: &Value) -> Vec<&str> {
-    object["metadata"]["finalizers"].as_array().map(|f| f.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
+    object["metadata"]["finalizers"]
+        .as_array()
+        .map(|f| f.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default()
 }
 
 /// `Foreground` and `Orphan` are finalizers that the garbage collector takes off when it has done its part.

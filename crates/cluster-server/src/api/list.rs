@@ -64,29 +64,66 @@ impl Api {
                 ));
             }
         }
-        let after = |object: &Object| (meta(&object.value, "namespace"), meta(&object.value, "name")) > (&*start.0, &*start.1);
-        let mut wanted = objects.into_iter().filter(|o| after(o) && options.selects(&o.value));
-        let limit = if options.limit == 0 { usize::MAX } else { options.limit };
-        let items: Vec<_> = wanted.by_ref().take(limit).map(|o| versioned(&target.resource, o)).collect();
+        let after = |object: &Object| {
+            (
+                meta(&object.value, "namespace"),
+                meta(&object.value, "name"),
+            ) > (&*start.0, &*start.1)
+        };
+        let mut wanted = objects
+            .into_iter()
+            .filter(|o| after(o) && options.selects(&o.value));
+        let limit = if options.limit == 0 {
+            usize::MAX
+        } else {
+            options.limit
+        };
+        let items: Vec<_> = wanted
+            .by_ref()
+            .take(limit)
+            .map(|o| versioned(&target.resource, o))
+            .collect();
         let left = wanted.count();
         let selected = !options.labels.is_empty() || !options.fields.is_empty();
         let continue_token = match items.last() {
             Some(last) if left > 0 => encode_token(last, revision),
             _ => String::new(),
         };
-        Ok(List { items, revision, continue_token, remaining: (left > 0 && !selected).then_some(left) })
+        Ok(List {
+            items,
+            revision,
+            continue_token,
+            remaining: (left > 0 && !selected).then_some(left),
+        })
     }
 }
 
 fn encode_token(last: &Object, revision: u64) -> String {
-    let start = format!("{}/{}", meta(&last.value, "namespace"), meta(&last.value, "name"));
-    URL_SAFE_NO_PAD.encode(json!({"v": "meta.k8s.io/v1", "rv": revision, "start": start}).to_string())
+    let start = format!(
+        "{}/{}",
+        meta(&last.value, "namespace"),
+        meta(&last.value, "name")
+    );
+    URL_SAFE_NO_PAD
+        .encode(json!({"v": "meta.k8s.io/v1", "rv": revision, "start": start}).to_string())
 }
 
 fn decode_token(token: &str) -> Result<((String, String), u64), ApiError> {
-    let bad = || ApiError::bad_request("continue key is not valid: the token was not given out by this server");
-    let bytes = URL_SAFE_NO_PAD.decode(token.trim_end_matches('=')).map_err(|_| bad())?;
+    let bad = || {
+        ApiError::bad_request(
+            "continue key is not valid: the token was not given out by this server",
+        )
+    };
+    let bytes = URL_SAFE_NO_PAD
+        .decode(token.trim_end_matches('='))
+        .map_err(|_| bad())?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
-    let (namespace, name) = value["start"].as_str().and_then(|s| s.split_once('/')).ok_or_else(bad)?;
-    Ok(((namespace.to_owned(), name.to_owned()), value["rv"].as_u64().ok_or_else(bad)?))
+    let (namespace, name) = value["start"]
+        .as_str()
+        .and_then(|s| s.split_once('/'))
+        .ok_or_else(bad)?;
+    Ok((
+        (namespace.to_owned(), name.to_owned()),
+        value["rv"].as_u64().ok_or_else(bad)?,
+    ))
 }

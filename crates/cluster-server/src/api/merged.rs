@@ -30,7 +30,11 @@ impl Failure {
     /// The answer for the client, if there is no further try.
     pub(super) fn into_error(self, target: &Target) -> ApiError {
         match self {
-            Self::Lost => ApiError::modified(&target.resource.group, &target.resource.plural, &target.name),
+            Self::Lost => ApiError::modified(
+                &target.resource.group,
+                &target.resource.plural,
+                &target.name,
+            ),
             Self::Refused(error) => error,
         }
     }
@@ -41,7 +45,12 @@ impl Api {
     ///
     /// `options` is the kind of the options object that webhooks are shown.
     pub(super) async fn replace(
-        &self, ctx: &Context, target: &Target, mut new: Value, old: &Arc<Object>, options: &str,
+        &self,
+        ctx: &Context,
+        target: &Target,
+        mut new: Value,
+        old: &Arc<Object>,
+        options: &str,
     ) -> Result<Arc<Object>, Failure> {
         let strategy = &target.resource.strategy;
         let previous = versioned(&target.resource, Arc::clone(old));
@@ -61,8 +70,9 @@ impl Api {
             let (group, kind) = (&target.resource.group, &target.resource.kind);
             return Err(ApiError::invalid(group, kind, &target.name, &errors).into());
         }
-        let warnings = strategy.warnings(&target.subresource, &new, Some(&previous.value));
-        warnings.into_iter().for_each(|text| ctx.warnings.add(text));
+        for text in strategy.warnings(&target.subresource, &new, Some(&previous.value)) {
+            ctx.warnings.add(text);
+        }
         request.object = Some(new);
         self.validate(&mut request, ctx).await?;
         let new = request.object.take().unwrap_or_default();
@@ -70,7 +80,11 @@ impl Api {
     }
 
     async fn store_changed(
-        &self, ctx: &Context, target: &Target, new: Value, old: &Arc<Object>,
+        &self,
+        ctx: &Context,
+        target: &Target,
+        new: Value,
+        old: &Arc<Object>,
     ) -> Result<Arc<Object>, Failure> {
         let key = target.resource.key();
         let failed = |error| match error {
@@ -80,7 +94,10 @@ impl Api {
         if graceful::is_finished(&target.resource, &new) {
             // The last finalizer went: so does the object.
             if !ctx.dry_run {
-                self.store.delete(&key, &target.namespace, &target.name, Some(old.revision)).await.map_err(failed)?;
+                self.store
+                    .delete(&key, &target.namespace, &target.name, Some(old.revision))
+                    .await
+                    .map_err(failed)?;
             }
             return Ok(Arc::new(Object::new(new, old.revision)));
         }
@@ -90,8 +107,13 @@ impl Api {
         if ctx.dry_run {
             return Ok(Arc::new(Object::new(new, old.revision)));
         }
-        let stored = self.store.update(&key, &target.namespace, &target.name, old.revision, new).await;
-        stored.map(|object| versioned(&target.resource, object)).map_err(failed)
+        let stored = self
+            .store
+            .update(&key, &target.namespace, &target.name, old.revision, new)
+            .await;
+        stored
+            .map(|object| versioned(&target.resource, object))
+            .map_err(failed)
     }
 }
 
@@ -109,17 +131,25 @@ fn before_update(target: &Target, new: &mut Value, old: &Value) {
         }
     };
     keep(new, "generation");
-    target.resource.strategy.prepare_update(&target.subresource, new, old);
+    target
+        .resource
+        .strategy
+        .prepare_update(&target.subresource, new, old);
     keep(new, "creationTimestamp");
     keep(new, "resourceVersion");
     keep(new, "selfLink");
     for field in ["uid", "deletionTimestamp", "deletionGracePeriodSeconds"] {
-        let absent = new["metadata"].get(field).is_none_or(|v| v.is_null() || v == "");
+        let absent = new["metadata"]
+            .get(field)
+            .is_none_or(|v| v.is_null() || v == "");
         if field != "uid" && old["metadata"].get(field).is_some() || absent {
             keep(new, field);
         }
     }
-    if new["metadata"].get("managedFields").is_none_or(Value::is_null) {
+    if new["metadata"]
+        .get("managedFields")
+        .is_none_or(Value::is_null)
+    {
         keep(new, "managedFields");
     }
 }
@@ -127,7 +157,12 @@ fn before_update(target: &Target, new: &mut Value, old: &Value) {
 /// What does not hold in the metadata of an object about to be created.
 pub(super) fn metadata_create(target: &Target, object: &Value) -> Vec<FieldError> {
     let resource = &target.resource;
-    metadata::validate_create(object, &resource.group, &resource.plural, resource.namespaced)
+    metadata::validate_create(
+        object,
+        &resource.group,
+        &resource.plural,
+        resource.namespaced,
+    )
 }
 
 /// What does not hold in changed metadata.

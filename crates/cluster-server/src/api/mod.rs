@@ -19,11 +19,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use body::Body;
 pub use context::{Context, FieldValidation, Warnings};
 pub use delete::{DeleteOptions, Deleted, Preconditions};
 pub use list::{List, ListOptions};
 pub use patch::{Patch, PatchType};
-pub use body::Body;
 pub use selector::{FieldSelector, LabelSelector};
 pub use update::Updated;
 pub use watch::{Event, WatchOptions, WatchStream};
@@ -53,7 +53,12 @@ pub struct Target {
 impl Target {
     /// One object.
     pub fn object(resource: &Arc<Resource>, namespace: &str, name: &str) -> Self {
-        Self { resource: Arc::clone(resource), namespace: namespace.into(), name: name.into(), subresource: String::new() }
+        Self {
+            resource: Arc::clone(resource),
+            namespace: namespace.into(),
+            name: name.into(),
+            subresource: String::new(),
+        }
     }
 
     /// All objects of a namespace, or (empty) of all namespaces.
@@ -97,26 +102,42 @@ impl Api {
     /// # Errors
     /// 404.
     pub fn get(&self, target: &Target) -> Result<Arc<Object>, ApiError> {
-        let found = self.store.get(&target.resource.key(), &target.namespace, &target.name);
-        found.map(|object| versioned(&target.resource, object)).ok_or_else(|| target.not_found())
+        let found = self
+            .store
+            .get(&target.resource.key(), &target.namespace, &target.name);
+        found
+            .map(|object| versioned(&target.resource, object))
+            .ok_or_else(|| target.not_found())
     }
 
     /// Runs the validating half of admission for a request whose mutating half has run.
-    async fn validate(&self, request: &mut crate::admission::Request, ctx: &Context) -> Result<(), ApiError> {
+    async fn validate(
+        &self,
+        request: &mut crate::admission::Request,
+        ctx: &Context,
+    ) -> Result<(), ApiError> {
         let outcome = self.admission.validate(request).await;
         ctx.take_from(request);
         outcome
     }
 
     /// Runs the mutating half of admission.
-    async fn mutate(&self, request: &mut crate::admission::Request, ctx: &Context) -> Result<(), ApiError> {
+    async fn mutate(
+        &self,
+        request: &mut crate::admission::Request,
+        ctx: &Context,
+    ) -> Result<(), ApiError> {
         let outcome = self.admission.mutate(request).await;
         ctx.take_from(request);
         outcome
     }
 
     fn store_error(target: &Target, error: StoreError) -> ApiError {
-        let (group, plural, name) = (&target.resource.group, &target.resource.plural, &target.name);
+        let (group, plural, name) = (
+            &target.resource.group,
+            &target.resource.plural,
+            &target.name,
+        );
         match error {
             StoreError::Exists => ApiError::already_exists(group, plural, name),
             StoreError::NotFound => target.not_found(),
@@ -139,10 +160,18 @@ fn versioned(resource: &Resource, object: Arc<Object>) -> Arc<Object> {
 }
 
 /// An admission request about `target`.
-fn admission_request(ctx: &Context, target: &Target, operation: Operation) -> crate::admission::Request {
+fn admission_request(
+    ctx: &Context,
+    target: &Target,
+    operation: Operation,
+) -> crate::admission::Request {
     let resource = &target.resource;
     // A Namespace is in itself, as far as admission is concerned.
-    let namespace = if resource.key() == "namespaces" { &target.name } else { &target.namespace };
+    let namespace = if resource.key() == "namespaces" {
+        &target.name
+    } else {
+        &target.namespace
+    };
     crate::admission::Request {
         operation,
         kind: GroupVersionKind {

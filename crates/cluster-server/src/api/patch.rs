@@ -44,7 +44,12 @@ impl Api {
     ///
     /// # Errors
     /// 400 no patch · 403 admission · 404 · 409 stale revision or fields of others · 415 not this type here · 422.
-    pub async fn patch(&self, ctx: &Context, target: &Target, patch: &Patch) -> Result<Updated, ApiError> {
+    pub async fn patch(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        patch: &Patch,
+    ) -> Result<Updated, ApiError> {
         let resource = &target.resource;
         if resource.custom && patch.kind == PatchType::Strategic {
             return Err(ApiError::new(
@@ -59,13 +64,24 @@ impl Api {
             let old = match self.get(target) {
                 Ok(old) => old,
                 Err(missing) if target.subresource.is_empty() => {
-                    return self.apply_new(ctx, target, &prepared).await.unwrap_or(Err(missing));
+                    return self
+                        .apply_new(ctx, target, &prepared)
+                        .await
+                        .unwrap_or(Err(missing));
                 }
                 Err(missing) => return Err(missing),
             };
             let new = self.patched(ctx, target, &prepared, &old)?;
-            match self.replace_patched(ctx, target, new, &old, patch.kind).await {
-                Ok(object) => return Ok(Updated { object, created: false }),
+            match self
+                .replace_patched(ctx, target, new, &old, patch.kind)
+                .await
+            {
+                Ok(object) => {
+                    return Ok(Updated {
+                        object,
+                        created: false,
+                    });
+                }
                 Err(Failure::Lost) if prepared.is_retried() => {}
                 Err(failure) => return Err(failure.into_error(target)),
             }
@@ -74,21 +90,42 @@ impl Api {
     }
 
     async fn replace_patched(
-        &self, ctx: &Context, target: &Target, new: Value, old: &Arc<Object>, kind: PatchType,
+        &self,
+        ctx: &Context,
+        target: &Target,
+        new: Value,
+        old: &Arc<Object>,
+        kind: PatchType,
     ) -> Result<Arc<Object>, Failure> {
-        if insisted(&new).ok().flatten().is_some_and(|revision| revision != old.revision) {
+        if insisted(&new)
+            .ok()
+            .flatten()
+            .is_some_and(|revision| revision != old.revision)
+        {
             let (group, plural) = (&target.resource.group, &target.resource.plural);
             return Err(ApiError::modified(group, plural, &target.name).into());
         }
-        let options = if matches!(kind, PatchType::Apply { .. }) { "PatchOptions" } else { "UpdateOptions" };
+        let options = if matches!(kind, PatchType::Apply { .. }) {
+            "PatchOptions"
+        } else {
+            "UpdateOptions"
+        };
         self.replace(ctx, target, new, old, options).await
     }
 
     /// The object as the patch wants it.
-    fn patched(&self, ctx: &Context, target: &Target, prepared: &Prepared, old: &Object) -> Result<Value, ApiError> {
+    fn patched(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        prepared: &Prepared,
+        old: &Object,
+    ) -> Result<Value, ApiError> {
         let resource = &target.resource;
         let manager = self.manager(ctx, target);
-        let patched = prepared.apply(&old.value, resource, &manager).map_err(|e| refused(&e))?;
+        let patched = prepared
+            .apply(&old.value, resource, &manager)
+            .map_err(|e| refused(&e))?;
         let decoded = (resource.decode)(patched.clone()).map_err(|error| {
             let text = strip_decode_prefix(&resource.kind, &resource.version, &error.message);
             refused(&prepared.mistyped(&patched, text))
@@ -98,7 +135,10 @@ impl Api {
             .map_err(|text| refused(&prepared.mistyped(&patched, text)))?;
         let (name, namespace) = (meta(&object, "name"), meta(&object, "namespace"));
         if name != target.name {
-            let text = format!("the name of the object ({name}) does not match the name on the URL ({})", target.name);
+            let text = format!(
+                "the name of the object ({name}) does not match the name on the URL ({})",
+                target.name
+            );
             return Err(ApiError::bad_request(text));
         }
         if namespace != target.namespace {
@@ -109,7 +149,12 @@ impl Api {
     }
 
     /// An apply to a name that is not there creates it; other patches do not.
-    async fn apply_new(&self, ctx: &Context, target: &Target, prepared: &Prepared) -> Option<Result<Updated, ApiError>> {
+    async fn apply_new(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        prepared: &Prepared,
+    ) -> Option<Result<Updated, ApiError>> {
         let manager = self.manager(ctx, target);
         let object = prepared.applied_new(&target.resource, &manager)?;
         let mut object = match object {
@@ -119,8 +164,20 @@ impl Api {
         if meta(&object, "name").is_empty() {
             object["metadata"]["name"] = target.name.clone().into();
         }
-        let created = self.create(ctx, &Target { name: String::new(), ..target.clone() }, object).await;
-        Some(created.map(|object| Updated { object, created: true }))
+        let created = self
+            .create(
+                ctx,
+                &Target {
+                    name: String::new(),
+                    ..target.clone()
+                },
+                object,
+            )
+            .await;
+        Some(created.map(|object| Updated {
+            object,
+            created: true,
+        }))
     }
 
     fn manager(&self, ctx: &Context, target: &Target) -> Manager {
@@ -148,17 +205,34 @@ fn refused(error: &PatchError) -> ApiError {
         PatchError::Rejected => {
             let message = "the server rejected our request due to an error in our request";
             let details = Some(serde_json::json!({}));
-            ApiError { details, ..ApiError::new(422, "Invalid", message) }
+            ApiError {
+                details,
+                ..ApiError::new(422, "Invalid", message)
+            }
         }
         PatchError::NoMergeKey(text) => ApiError::new(500, "", text.clone()),
         PatchError::Mistyped { value, text } => {
             let field = crate::field::Path::new("patch");
-            ApiError::invalid("", "", "", &[crate::field::FieldError::invalid(&field, value.clone(), text.clone())])
+            ApiError::invalid(
+                "",
+                "",
+                "",
+                &[crate::field::FieldError::invalid(
+                    &field,
+                    value.clone(),
+                    text.clone(),
+                )],
+            )
         }
         PatchError::NoManager => {
             let field = crate::field::Path::new("fieldManager");
             let why = "is required for apply patch";
-            ApiError::invalid("meta.k8s.io", "PatchOptions", "", &[crate::field::FieldError::required(&field, why)])
+            ApiError::invalid(
+                "meta.k8s.io",
+                "PatchOptions",
+                "",
+                &[crate::field::FieldError::required(&field, why)],
+            )
         }
         PatchError::Conflicts(conflicts) => conflicts.to_api_error(),
     }

@@ -26,7 +26,10 @@ impl LabelSelector {
     /// # Errors
     /// 400, in Kubernetes' words.
     pub fn parse(text: &str) -> Result<Self, ApiError> {
-        let mut parser = Parser { tokens: tokens(text), at: 0 };
+        let mut parser = Parser {
+            tokens: tokens(text),
+            at: 0,
+        };
         parser.selector().map(Self).map_err(ApiError::bad_request)
     }
 
@@ -35,12 +38,20 @@ impl LabelSelector {
         let labels = &object["metadata"]["labels"];
         let label = |key: &str| labels.get(key).and_then(Value::as_str);
         self.0.iter().all(|requirement| match requirement {
-            Requirement::In(key, values) => label(key).is_some_and(|v| values.iter().any(|x| x == v)),
-            Requirement::NotIn(key, values) => label(key).is_none_or(|v| values.iter().all(|x| x != v)),
+            Requirement::In(key, values) => {
+                label(key).is_some_and(|v| values.iter().any(|x| x == v))
+            }
+            Requirement::NotIn(key, values) => {
+                label(key).is_none_or(|v| values.iter().all(|x| x != v))
+            }
             Requirement::Exists(key) => label(key).is_some(),
             Requirement::Absent(key) => label(key).is_none(),
-            Requirement::Greater(key, than) => label(key).and_then(|v| v.parse::<i64>().ok()).is_some_and(|v| v > *than),
-            Requirement::Less(key, than) => label(key).and_then(|v| v.parse::<i64>().ok()).is_some_and(|v| v < *than),
+            Requirement::Greater(key, than) => label(key)
+                .and_then(|v| v.parse::<i64>().ok())
+                .is_some_and(|v| v > *than),
+            Requirement::Less(key, than) => label(key)
+                .and_then(|v| v.parse::<i64>().ok())
+                .is_some_and(|v| v < *than),
         })
     }
 
@@ -75,7 +86,9 @@ fn tokens(text: &str) -> Vec<Token> {
             out.push(Token::Symbol(symbol));
             rest = &rest[symbol.len()..];
         } else {
-            let end = rest.find(|c: char| c.is_whitespace() || "=!(),<>".contains(c)).unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| c.is_whitespace() || "=!(),<>".contains(c))
+                .unwrap_or(rest.len());
             out.push(Token::Word(rest[..end].to_owned()));
             rest = &rest[end..];
         }
@@ -107,17 +120,34 @@ impl Parser {
             match self.peek() {
                 Token::End => return Ok(out),
                 Token::Word(_) | Token::Symbol("!") => {
-                    out.push(self.requirement().map_err(|e| format!("unable to parse requirement: {e}"))?);
+                    out.push(
+                        self.requirement()
+                            .map_err(|e| format!("unable to parse requirement: {e}"))?,
+                    );
                     match self.next() {
                         Token::End => return Ok(out),
                         Token::Symbol(",") => match self.peek() {
                             Token::Word(_) | Token::Symbol("!") => {}
-                            other => return Err(format!("found '{}', expected: identifier after ','", other.text())),
+                            other @ (Token::End | Token::Symbol(_)) => {
+                                return Err(format!(
+                                    "found '{}', expected: identifier after ','",
+                                    other.text()
+                                ));
+                            }
                         },
-                        other => return Err(format!("found '{}', expected: ',' or 'end of string'", other.text())),
+                        other => {
+                            return Err(format!(
+                                "found '{}', expected: ',' or 'end of string'",
+                                other.text()
+                            ));
+                        }
                     }
                 }
-                other => return Err(format!("found '{}', expected: !, identifier, or 'end of string'", other.text())),
+                Token::Symbol(other) => {
+                    return Err(format!(
+                        "found '{other}', expected: !, identifier, or 'end of string'"
+                    ));
+                }
             }
         }
     }
@@ -150,7 +180,9 @@ impl Parser {
             "!=" => Ok(Requirement::NotIn(key, vec![self.value()?])),
             ">" | "gt" => Ok(Requirement::Greater(key, self.number()?)),
             "<" | "lt" => Ok(Requirement::Less(key, self.number()?)),
-            other => Err(format!("found '{other}', expected: in, notin, =, ==, !=, gt, lt")),
+            other => Err(format!(
+                "found '{other}', expected: in, notin, =, ==, !=, gt, lt"
+            )),
         }
     }
 
@@ -161,7 +193,7 @@ impl Parser {
                 self.next();
                 Ok(word)
             }
-            other => Err(format!("found '{}', expected: identifier", other.text())),
+            Token::Symbol(other) => Err(format!("found '{other}', expected: identifier")),
         }
     }
 
@@ -180,8 +212,19 @@ impl Parser {
             match self.next() {
                 Token::Word(word) => out.push(word),
                 Token::Symbol(",") => out.push(String::new()),
-                Token::Symbol(")") => return Ok(if out.is_empty() { vec![String::new()] } else { out }),
-                other => return Err(format!("found '{}', expected: ',', ')' or identifier", other.text())),
+                Token::Symbol(")") => {
+                    return Ok(if out.is_empty() {
+                        vec![String::new()]
+                    } else {
+                        out
+                    });
+                }
+                other => {
+                    return Err(format!(
+                        "found '{}', expected: ',', ')' or identifier",
+                        other.text()
+                    ));
+                }
             }
             match self.next() {
                 Token::Symbol(")") => return Ok(out),
@@ -196,7 +239,11 @@ fn check_key(key: &str) -> Result<(), String> {
     let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
     let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    if name.len() <= 63 && name.chars().all(inner) && edge(name.chars().next()) && edge(name.chars().last()) {
+    if name.len() <= 63
+        && name.chars().all(inner)
+        && edge(name.chars().next())
+        && edge(name.chars().last())
+    {
         return Ok(());
     }
     Err(format!(
@@ -217,25 +264,45 @@ impl FieldSelector {
     /// 400: not a selector, or a field that cannot be selected by.
     pub fn parse(text: &str, resource: &Resource) -> Result<Self, ApiError> {
         let mut out = Vec::new();
-        for term in split_unescaped(text).into_iter().filter(|term| !term.is_empty()) {
+        for term in split_unescaped(text)
+            .into_iter()
+            .filter(|term| !term.is_empty())
+        {
             let (field, equal, value) = if let Some((field, value)) = term.split_once("!=") {
                 (field, false, value)
-            } else if let Some((field, value)) = term.split_once("==").or_else(|| term.split_once('=')) {
+            } else if let Some((field, value)) =
+                term.split_once("==").or_else(|| term.split_once('='))
+            {
                 (field, true, value)
             } else {
-                return Err(ApiError::bad_request(format!("invalid selector: '{text}'; can't understand '{term}'")));
+                return Err(ApiError::bad_request(format!(
+                    "invalid selector: '{text}'; can't understand '{term}'"
+                )));
             };
-            if !selectable(&resource.key()).contains(&field) && !matches!(field, "metadata.name" | "metadata.namespace") {
-                return Err(ApiError::bad_request(format!("field label not supported: {field}")));
+            if !selectable(&resource.key()).contains(&field)
+                && !matches!(field, "metadata.name" | "metadata.namespace")
+            {
+                return Err(ApiError::bad_request(format!(
+                    "field label not supported: {field}"
+                )));
             }
-            out.push((field.to_owned(), equal, value.replace("\\,", ",").replace("\\=", "=").replace("\\\\", "\\")));
+            out.push((
+                field.to_owned(),
+                equal,
+                value
+                    .replace("\\,", ",")
+                    .replace("\\=", "=")
+                    .replace("\\\\", "\\"),
+            ));
         }
         Ok(Self(out))
     }
 
     /// Whether the object's fields meet it.
     pub fn matches(&self, object: &Value) -> bool {
-        self.0.iter().all(|(field, equal, value)| (field_text(object, field) == *value) == *equal)
+        self.0
+            .iter()
+            .all(|(field, equal, value)| (field_text(object, field) == *value) == *equal)
     }
 
     /// Whether it holds for everything.
@@ -246,7 +313,9 @@ impl FieldSelector {
     /// The name that `metadata.name=…` in a field selector asks for: such a list or watch is about one object.
     pub fn named(text: &str) -> Option<String> {
         let mut terms = text.split(',').filter_map(|term| term.split_once('='));
-        terms.find(|(field, _)| *field == "metadata.name").map(|(_, value)| value.trim_start_matches('=').to_owned())
+        terms
+            .find(|(field, _)| *field == "metadata.name")
+            .map(|(_, value)| value.trim_start_matches('=').to_owned())
     }
 }
 
@@ -311,8 +380,90 @@ fn field_text(object: &Value, field: &str) -> String {
     };
     match found {
         Value::String(text) => text.clone(),
-        Value::Null if matches!(field, "spec.unschedulable" | "spec.hostNetwork") => "false".to_owned(),
+        Value::Null if matches!(field, "spec.unschedulable" | "spec.hostNetwork") => {
+            "false".to_owned()
+        }
         Value::Null => String::new(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds::Kinds;
+
+    #[test]
+    fn labels_are_selected_by_every_operator() {
+        let object = json!({"metadata": {"labels": {"a": "b", "n": "5"}}});
+        let cases = [
+            ("", true),
+            ("a=b", true),
+            ("a==b,n", true),
+            ("a!=b", false),
+            ("a in (x, b)", true),
+            ("a notin (b)", false),
+            ("x notin (b)", true),
+            ("!x", true),
+            ("!a", false),
+            ("n>4,n<6", true),
+            ("n>5", false),
+            ("a=", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(
+                LabelSelector::parse(text).expect("parses").matches(&object),
+                expected,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_selector_is_rejected_in_the_words_of_kubernetes() {
+        let cases = [
+            (
+                "a b c",
+                "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt",
+            ),
+            ("a,", "found '', expected: identifier after ','"),
+            (
+                "=a",
+                "found '=', expected: !, identifier, or 'end of string'",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(
+                LabelSelector::parse(text).expect_err("rejected").message,
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn fields_are_selected_only_where_the_kind_has_them() {
+        let pods = Kinds::default()
+            .resolve("", "v1", "pods")
+            .expect("pods are served");
+        let object = json!({"metadata": {"name": "p"}, "spec": {"nodeName": "n"}});
+        let cases = [
+            ("spec.nodeName=n", true),
+            ("spec.nodeName!=n", false),
+            ("metadata.name=p,spec.nodeName=n", true),
+            ("status.phase=", true),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(
+                FieldSelector::parse(text, &pods)
+                    .expect("parses")
+                    .matches(&object),
+                expected,
+                "{text}"
+            );
+        }
+        let error = FieldSelector::parse("spec.image=b", &pods).expect_err("rejected");
+        assert_eq!(error.message, "field label not supported: spec.image");
     }
 }

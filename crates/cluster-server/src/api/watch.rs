@@ -58,9 +58,19 @@ impl Api {
         let mut first = VecDeque::new();
         let mut position = from.unwrap_or(0);
         if initial {
-            let list = self.list(target, &ListOptions { limit: 0, continue_token: String::new(), ..options.select.clone() })?;
+            let list = self.list(
+                target,
+                &ListOptions {
+                    limit: 0,
+                    continue_token: String::new(),
+                    ..options.select.clone()
+                },
+            )?;
             position = list.revision;
-            first.extend(list.items.into_iter().map(|object| Event { kind: "ADDED", object }));
+            first.extend(list.items.into_iter().map(|object| Event {
+                kind: "ADDED",
+                object,
+            }));
             if options.initial_events == Some(true) && options.bookmarks {
                 first.push_back(bookmark(&target.resource, position, true));
             }
@@ -69,7 +79,10 @@ impl Api {
         }
         // Revisions of the future cannot be waited for: begin now, as a list at that revision would.
         let position = position.min(self.store.revision());
-        let watch = self.store.watch(&target.resource.key(), position).map_err(|e| Self::store_error(target, e))?;
+        let watch = self
+            .store
+            .watch(&target.resource.key(), position)
+            .map_err(|e| Self::store_error(target, e))?;
         Ok(WatchStream {
             store: Arc::clone(&self.store),
             watch,
@@ -111,8 +124,14 @@ impl WatchStream {
                 }
                 Err(StoreError::Expired { .. }) => {
                     self.ended = true;
-                    let error = ApiError::expired(format!("too old resource version: {}", self.watch.position()));
-                    return Some(Event { kind: "ERROR", object: Arc::new(Object::new(error.to_status(), 0)) });
+                    let error = ApiError::expired(format!(
+                        "too old resource version: {}",
+                        self.watch.position()
+                    ));
+                    return Some(Event {
+                        kind: "ERROR",
+                        object: Arc::new(Object::new(error.to_status(), 0)),
+                    });
                 }
                 Err(_) => return None,
             }
@@ -156,15 +175,26 @@ impl WatchStream {
             (false, false) => return None,
             (false, true) => ("ADDED", Arc::clone(&change.object)),
             (true, true) => ("MODIFIED", Arc::clone(&change.object)),
-            (true, false) if change.kind == EventType::Deleted => ("DELETED", Arc::clone(&change.object)),
+            (true, false) if change.kind == EventType::Deleted => {
+                ("DELETED", Arc::clone(&change.object))
+            }
             (true, false) => {
                 // It left the selection: its last selected state, at the revision of leaving.
-                let mut value = change.previous.as_ref().map_or(Value::Null, |previous| previous.value.clone());
+                let mut value = change
+                    .previous
+                    .as_ref()
+                    .map_or(Value::Null, |previous| previous.value.clone());
                 value["metadata"]["resourceVersion"] = change.object.revision.to_string().into();
-                ("DELETED", Arc::new(Object::new(value, change.object.revision)))
+                (
+                    "DELETED",
+                    Arc::new(Object::new(value, change.object.revision)),
+                )
             }
         };
-        Some(Event { kind, object: versioned(&self.resource, object) })
+        Some(Event {
+            kind,
+            object: versioned(&self.resource, object),
+        })
     }
 }
 
@@ -179,5 +209,8 @@ fn bookmark(resource: &Resource, revision: u64, end_of_initial: bool) -> Event {
         value["spec"] = json!({"containers": null});
         value["status"] = json!({});
     }
-    Event { kind: "BOOKMARK", object: Arc::new(Object::new(value, revision)) }
+    Event {
+        kind: "BOOKMARK",
+        object: Arc::new(Object::new(value, revision)),
+    }
 }

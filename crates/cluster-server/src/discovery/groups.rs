@@ -8,7 +8,10 @@ use crate::kinds::{Kinds, Resource};
 
 /// `/api`.
 pub(super) fn legacy(headers: &HeaderMap) -> Value {
-    let host = headers.get(http::header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let host = headers
+        .get(http::header::HOST)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let addresses = json!([{"clientCIDR": "0.0.0.0/0", "serverAddress": host}]);
     json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses})
 }
@@ -41,22 +44,29 @@ fn rank(version: &str) -> (u8, u64, u64) {
 }
 
 fn group(name: &str, versions: &[String]) -> Value {
-    let listed: Vec<Value> =
-        versions.iter().map(|version| json!({"groupVersion": format!("{name}/{version}"), "version": version})).collect();
+    let listed: Vec<Value> = versions
+        .iter()
+        .map(|version| json!({"groupVersion": format!("{name}/{version}"), "version": version}))
+        .collect();
     json!({"name": name, "versions": listed, "preferredVersion": listed.first()})
 }
 
 /// `/apis`.
 pub(super) fn all(kinds: &Kinds) -> Value {
-    let groups: Vec<Value> =
-        versions(kinds).iter().filter(|(name, _)| !name.is_empty()).map(|(name, versions)| group(name, versions)).collect();
+    let groups: Vec<Value> = versions(kinds)
+        .iter()
+        .filter(|(name, _)| !name.is_empty())
+        .map(|(name, versions)| group(name, versions))
+        .collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
 /// `/apis/{group}`.
 pub(super) fn one(kinds: &Kinds, name: &str) -> Option<Value> {
     let all = versions(kinds);
-    let (name, versions) = all.iter().find(|(group, _)| group == name && !name.is_empty())?;
+    let (name, versions) = all
+        .iter()
+        .find(|(group, _)| group == name && !name.is_empty())?;
     let mut out = json!({"kind": "APIGroup", "apiVersion": "v1"});
     if let (Some(out), Value::Object(fields)) = (out.as_object_mut(), group(name, versions)) {
         out.extend(fields);
@@ -68,7 +78,10 @@ pub(super) fn one(kinds: &Kinds, name: &str) -> Option<Value> {
 pub(super) fn resources(kinds: &Kinds, group: &str, version: &str) -> Option<Value> {
     let all = kinds.all();
     let mut listed = Vec::new();
-    for resource in all.iter().filter(|r| r.group == group && r.version == version) {
+    for resource in all
+        .iter()
+        .filter(|r| r.group == group && r.version == version)
+    {
         listed.push(entry(resource));
         for sub in subresources::of(resource) {
             let mut value = json!({
@@ -86,8 +99,14 @@ pub(super) fn resources(kinds: &Kinds, group: &str, version: &str) -> Option<Val
     if listed.is_empty() {
         return None;
     }
-    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    Some(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}))
+    let group_version = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
+    Some(
+        json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": listed}),
+    )
 }
 
 fn entry(resource: &Resource) -> Value {

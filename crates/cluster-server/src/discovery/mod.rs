@@ -28,7 +28,10 @@ pub struct Discovery {
 impl Discovery {
     /// Discovery of what `kinds` has at the moment of each request.
     pub fn new(kinds: Arc<Kinds>) -> Self {
-        Self { kinds, documents: Mutex::default() }
+        Self {
+            kinds,
+            documents: Mutex::default(),
+        }
     }
 
     /// The answer to a path that is no resource's.
@@ -49,8 +52,12 @@ impl Discovery {
             ["healthz" | "livez" | "readyz", ..] => return Ok(Answer::Text(200, "ok".to_owned())),
             ["version"] => Some(version()),
             [] => Some(self.paths()),
-            ["api"] if wants_discovery(headers)? => return Ok(aggregated::answer(&self.kinds, true)),
-            ["apis"] if wants_discovery(headers)? => return Ok(aggregated::answer(&self.kinds, false)),
+            ["api"] if wants_discovery(headers)? => {
+                return Ok(aggregated::answer(&self.kinds, true));
+            }
+            ["apis"] if wants_discovery(headers)? => {
+                return Ok(aggregated::answer(&self.kinds, false));
+            }
             ["api"] => Some(groups::legacy(headers)),
             ["apis"] => Some(groups::all(&self.kinds)),
             ["apis", group] => groups::one(&self.kinds, group),
@@ -66,15 +73,27 @@ impl Discovery {
         let generation = self.kinds.generation();
         let key = rest.join("/");
         {
-            let documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(bytes) = documents.1.get(&key).filter(|_| documents.0 == generation && rest != ["v2"]) {
+            let documents = self
+                .documents
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if let Some(bytes) = documents
+                .1
+                .get(&key)
+                .filter(|_| documents.0 == generation && rest != ["v2"])
+            {
                 return Ok(Answer::Json(200, bytes.clone()));
             }
         }
         crate::http::accepts_json(headers)?;
-        let Some(document) = openapi::document(&self.kinds, rest) else { return Ok(not_found()) };
+        let Some(document) = openapi::document(&self.kinds, rest) else {
+            return Ok(not_found());
+        };
         let bytes = bytes::Bytes::from(document.to_string());
-        let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut documents = self
+            .documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if documents.0 != generation {
             *documents = (generation, std::collections::HashMap::new());
         }
@@ -85,9 +104,22 @@ impl Discovery {
     fn paths(&self) -> Value {
         let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned()];
         for resource in self.kinds.all().iter().filter(|r| !r.group.is_empty()) {
-            paths.extend([format!("/apis/{}", resource.group), format!("/apis/{}/{}", resource.group, resource.version)]);
+            paths.extend([
+                format!("/apis/{}", resource.group),
+                format!("/apis/{}/{}", resource.group, resource.version),
+            ]);
         }
-        paths.extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+        paths.extend(
+            [
+                "/healthz",
+                "/livez",
+                "/openapi/v2",
+                "/openapi/v3",
+                "/readyz",
+                "/version",
+            ]
+            .map(str::to_owned),
+        );
         paths.sort();
         paths.dedup();
         json!({"paths": paths})

@@ -30,26 +30,39 @@ fn index(kinds: &Kinds) -> Value {
         let path = base(&resource);
         let path = path.trim_start_matches('/').to_owned();
         let hash = kinds.generation();
-        paths.insert(path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")}));
+        paths.insert(
+            path.clone(),
+            json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")}),
+        );
     }
     json!({"paths": paths})
 }
 
 fn version_three(kinds: &Kinds, group: &str, version: &str) -> Option<Value> {
-    let resources: Vec<_> = kinds.all().into_iter().filter(|r| r.group == group && r.version == version).collect();
+    let resources: Vec<_> = kinds
+        .all()
+        .into_iter()
+        .filter(|r| r.group == group && r.version == version)
+        .collect();
     if resources.is_empty() {
         return None;
     }
     let mut paths = Map::new();
-    resources.iter().for_each(|resource| add_paths(&mut paths, resource));
+    for resource in &resources {
+        add_paths(&mut paths, resource);
+    }
     let schemas = schemas(resources.iter().map(AsRef::as_ref));
-    Some(json!({"openapi": "3.0.0", "info": info(), "paths": paths, "components": {"schemas": schemas}}))
+    Some(
+        json!({"openapi": "3.0.0", "info": info(), "paths": paths, "components": {"schemas": schemas}}),
+    )
 }
 
 fn version_two(kinds: &Kinds) -> Value {
     let resources = kinds.all();
     let mut paths = Map::new();
-    resources.iter().for_each(|resource| add_paths(&mut paths, resource));
+    for resource in &resources {
+        add_paths(&mut paths, resource);
+    }
     let mut schemas = Value::Object(schemas(resources.iter().map(AsRef::as_ref)));
     rename_references(&mut schemas);
     json!({"swagger": "2.0", "info": info(), "paths": paths, "definitions": schemas})
@@ -61,7 +74,11 @@ fn info() -> Value {
 
 /// `/api/v1`, `/apis/apps/v1`.
 fn base(resource: &Resource) -> String {
-    let root = if resource.group.is_empty() { "api" } else { "apis" };
+    let root = if resource.group.is_empty() {
+        "api"
+    } else {
+        "apis"
+    };
     format!("/{root}/{}", resource.api_version())
 }
 
@@ -69,10 +86,16 @@ fn schemas<'a>(resources: impl Iterator<Item = &'a Resource>) -> Map<String, Val
     let mut generator = SchemaSettings::openapi3().into_generator();
     let (mut named, mut custom) = (Vec::new(), Map::new());
     for resource in resources {
-        let builtin = BUILTIN.iter().find(|k| k.group == resource.group && k.version == resource.version && k.kind == resource.kind);
+        let builtin = BUILTIN.iter().find(|k| {
+            k.group == resource.group && k.version == resource.version && k.kind == resource.kind
+        });
         if let Some(kind) = builtin.filter(|_| !resource.custom) {
             let schema = (kind.schema)(&mut generator);
-            let name = schema.get("$ref").and_then(Value::as_str).and_then(|r| r.rsplit('/').next()).unwrap_or_default();
+            let name = schema
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|r| r.rsplit('/').next())
+                .unwrap_or_default();
             named.push((name.to_owned(), identity(resource)));
         } else {
             custom.insert(custom_name(resource), custom_schema(resource));
@@ -99,16 +122,25 @@ fn identity(resource: &Resource) -> Value {
 /// `com.example.v1.Widget`.
 fn custom_name(resource: &Resource) -> String {
     let reversed: Vec<&str> = resource.group.rsplit('.').collect();
-    format!("{}.{}.{}", reversed.join("."), resource.version, resource.kind)
+    format!(
+        "{}.{}.{}",
+        reversed.join("."),
+        resource.version,
+        resource.kind
+    )
 }
 
 fn custom_schema(resource: &Resource) -> Value {
-    let mut schema = resource.schema.clone().unwrap_or_else(|| json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}));
+    let mut schema = resource
+        .schema
+        .clone()
+        .unwrap_or_else(|| json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}));
     let properties = &mut schema["properties"];
     properties["apiVersion"] = json!({"type": "string", "description": "APIVersion defines the versioned schema of this representation of an object."});
     properties["kind"] = json!({"type": "string", "description": "Kind is a string value representing the REST resource this object represents."});
     let reference = format!("#/components/schemas/{OBJECT_META}");
-    properties["metadata"] = json!({"description": "Standard object's metadata.", "allOf": [{"$ref": reference}]});
+    properties["metadata"] =
+        json!({"description": "Standard object's metadata.", "allOf": [{"$ref": reference}]});
     schema["x-kubernetes-group-version-kind"] = json!([identity(resource)]);
     schema
 }
@@ -137,7 +169,11 @@ fn annotate(schema: &mut Value) {
 
 fn annotate_list(name: &str, property: &mut Value) {
     if let Some(key) = merge_key(name) {
-        let strategy = if retains_keys(name) { "merge,retainKeys" } else { "merge" };
+        let strategy = if retains_keys(name) {
+            "merge,retainKeys"
+        } else {
+            "merge"
+        };
         property["x-kubernetes-patch-strategy"] = strategy.into();
         if !key.is_empty() {
             property["x-kubernetes-patch-merge-key"] = key.into();
@@ -159,7 +195,9 @@ fn rename_references(value: &mut Value) {
         Value::Object(fields) => {
             for (key, value) in fields {
                 match value {
-                    Value::String(text) if key == "$ref" => *text = text.replace("#/components/schemas/", "#/definitions/"),
+                    Value::String(text) if key == "$ref" => {
+                        *text = text.replace("#/components/schemas/", "#/definitions/");
+                    }
                     other => rename_references(other),
                 }
             }
@@ -171,7 +209,11 @@ fn rename_references(value: &mut Value) {
 
 /// The collection's path and the object's.
 fn add_paths(paths: &mut Map<String, Value>, resource: &Resource) {
-    let scope = if resource.namespaced { "/namespaces/{namespace}" } else { "" };
+    let scope = if resource.namespaced {
+        "/namespaces/{namespace}"
+    } else {
+        ""
+    };
     let collection = format!("{}{scope}/{}", base(resource), resource.plural);
     let single = format!("{collection}/{{name}}");
     let mut entries = [(collection, Map::new()), (single, Map::new())];
@@ -186,17 +228,36 @@ fn add_paths(paths: &mut Map<String, Value>, resource: &Resource) {
             "delete" => (1, "delete", "delete"),
             _ => continue,
         };
-        entries[at].1.insert(method.to_owned(), operation(resource, action));
+        entries[at]
+            .1
+            .insert(method.to_owned(), operation(resource, action));
     }
-    paths.extend(entries.into_iter().filter(|(_, methods)| !methods.is_empty()).map(|(path, methods)| (path, Value::Object(methods))));
+    paths.extend(
+        entries
+            .into_iter()
+            .filter(|(_, methods)| !methods.is_empty())
+            .map(|(path, methods)| (path, Value::Object(methods))),
+    );
 }
 
 fn operation(resource: &Resource, action: &str) -> Value {
     let parameters: &[&str] = match action {
         "post" | "put" => &["dryRun", "fieldManager", "fieldValidation"],
         "patch" => &["dryRun", "fieldManager", "fieldValidation", "force"],
-        "delete" => &["dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy"],
-        "list" => &["continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "watch"],
+        "delete" => &[
+            "dryRun",
+            "gracePeriodSeconds",
+            "orphanDependents",
+            "propagationPolicy",
+        ],
+        "list" => &[
+            "continue",
+            "fieldSelector",
+            "labelSelector",
+            "limit",
+            "resourceVersion",
+            "watch",
+        ],
         _ => &[],
     };
     let parameters: Vec<Value> = parameters

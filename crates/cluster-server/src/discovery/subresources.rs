@@ -13,22 +13,34 @@ pub(super) struct Subresource {
 
 /// All subresources of a resource, by name.
 pub(super) fn of(resource: &Resource) -> Vec<Subresource> {
-    let mut out: Vec<Subresource> = resource.subresources.iter().map(|name| storing(resource, name)).collect();
+    let mut out: Vec<Subresource> = resource
+        .subresources
+        .iter()
+        .map(|name| storing(resource, name))
+        .collect();
     if !resource.custom {
-        out.extend(acting(&resource.key()).iter().map(|&(name, group, kind, verbs)| Subresource {
-            name: name.to_owned(),
-            group: group.to_owned(),
-            version: "v1".to_owned(),
-            kind: kind.to_owned(),
-            verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
-        }));
+        out.extend(
+            acting(&resource.key())
+                .iter()
+                .map(|&(name, group, kind, verbs)| Subresource {
+                    name: name.to_owned(),
+                    group: group.to_owned(),
+                    version: "v1".to_owned(),
+                    kind: kind.to_owned(),
+                    verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
+                }),
+        );
     }
     out.sort_by(|a, b| a.name.cmp(&b.name));
     out
 }
 
 fn storing(resource: &Resource, name: &str) -> Subresource {
-    let verbs: &[&str] = if name == "finalize" { &["update"] } else { &["get", "patch", "update"] };
+    let verbs: &[&str] = if name == "finalize" {
+        &["update"]
+    } else {
+        &["get", "patch", "update"]
+    };
     Subresource {
         name: name.to_owned(),
         group: resource.group.clone(),
@@ -38,7 +50,12 @@ fn storing(resource: &Resource, name: &str) -> Subresource {
     }
 }
 
-type Row = (&'static str, &'static str, &'static str, &'static [&'static str]);
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+);
 
 /// Those that do something rather than store.
 fn acting(resource: &str) -> &'static [Row] {
@@ -49,9 +66,19 @@ fn acting(resource: &str) -> &'static [Row] {
             ("eviction", "policy", "Eviction", &["create"]),
             ("exec", "", "PodExecOptions", &["create", "get"]),
             ("log", "", "Pod", &["get"]),
-            ("portforward", "", "PodPortForwardOptions", &["create", "get"]),
+            (
+                "portforward",
+                "",
+                "PodPortForwardOptions",
+                &["create", "get"],
+            ),
         ],
-        "serviceaccounts" => &[("token", "authentication.k8s.io", "TokenRequest", &["create"])],
+        "serviceaccounts" => &[(
+            "token",
+            "authentication.k8s.io",
+            "TokenRequest",
+            &["create"],
+        )],
         _ => &[],
     }
 }

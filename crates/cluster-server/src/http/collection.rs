@@ -17,7 +17,11 @@ use crate::store::Object;
 const FORMS: &[Form] = &[Form::Object, Form::Table, Form::Partial];
 
 /// Serves a verb on a collection.
-pub(super) async fn serve(handler: &Handler, mut call: Call, request: Request<Incoming>) -> Result<Response<BoxBody>, ApiError> {
+pub(super) async fn serve(
+    handler: &Handler,
+    mut call: Call,
+    request: Request<Incoming>,
+) -> Result<Response<BoxBody>, ApiError> {
     let form = negotiate::form(request.headers(), FORMS)?;
     let gzip = takes_gzip(request.headers());
     let warnings = call.context.warnings.clone();
@@ -28,23 +32,49 @@ pub(super) async fn serve(handler: &Handler, mut call: Call, request: Request<In
     }
     let answer = match verb.as_str() {
         "list" => {
-            let list = handler.api.list(&call.target, &call.query.list(&resource)?)?;
-            listed(handler, &resource, &list, &form, call.query.get("includeObject"))
+            let list = handler
+                .api
+                .list(&call.target, &call.query.list(&resource)?)?;
+            listed(
+                handler,
+                &resource,
+                &list,
+                &form,
+                call.query.get("includeObject"),
+            )
         }
         "watch" => return stream::serve(handler, &call, form),
         "create" => create(handler, call, request, &form).await?,
         "deletecollection" => {
             let select = call.query.list(&resource)?;
             let options = call.delete_options(request).await?;
-            let items = handler.api.delete_collection(&call.context, &call.target, &select, &options).await?;
-            listed(handler, &resource, &List { items, revision: handler.api.store.revision(), ..List::default() }, &form, None)
+            let items = handler
+                .api
+                .delete_collection(&call.context, &call.target, &select, &options)
+                .await?;
+            listed(
+                handler,
+                &resource,
+                &List {
+                    items,
+                    revision: handler.api.store.revision(),
+                    ..List::default()
+                },
+                &form,
+                None,
+            )
         }
         _ => return Err(ApiError::method_not_allowed()),
     };
     Ok(answer.into_response(&warnings, gzip))
 }
 
-async fn create(handler: &Handler, mut call: Call, request: Request<Incoming>, form: &Form) -> Result<Answer, ApiError> {
+async fn create(
+    handler: &Handler,
+    mut call: Call,
+    request: Request<Incoming>,
+    form: &Form,
+) -> Result<Answer, ApiError> {
     if call.target.resource.namespaced && call.target.namespace.is_empty() {
         return Err(ApiError::method_not_allowed());
     }
@@ -55,18 +85,35 @@ async fn create(handler: &Handler, mut call: Call, request: Request<Incoming>, f
     let body = read::object(&media_type, &bytes, &resource.kind)?;
     if resource.verbs.len() == 1 && !resource.custom {
         // Reviews are answered and not stored.
-        let review = crate::reviews::create(&handler.api, &call.context, &call.target, body.value).await?;
+        let review =
+            crate::reviews::create(&handler.api, &call.context, &call.target, body.value).await?;
         return Ok(Answer::value(201, &review));
     }
-    let object = handler.api.create(&call.context, &call.target, body).await?;
+    let object = handler
+        .api
+        .create(&call.context, &call.target, body)
+        .await?;
     Ok(single::shown(handler, &resource, &object, 201, form))
 }
 
-fn listed(handler: &Handler, resource: &Resource, list: &List, form: &Form, include: Option<&str>) -> Answer {
+fn listed(
+    handler: &Handler,
+    resource: &Resource,
+    list: &List,
+    form: &Form,
+    include: Option<&str>,
+) -> Answer {
     match form {
-        Form::Table => Answer::value(200, &table::of_list(resource, list, include, handler.api.clock.now())),
+        Form::Table => Answer::value(
+            200,
+            &table::of_list(resource, list, include, handler.api.clock.now()),
+        ),
         Form::Partial => {
-            let items: Vec<Value> = list.items.iter().map(|item| table::partial(&item.value)).collect();
+            let items: Vec<Value> = list
+                .items
+                .iter()
+                .map(|item| table::partial(&item.value))
+                .collect();
             let value = json!({
                 "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata(list), "items": items,
             });
@@ -116,7 +163,10 @@ fn put_item(out: &mut BytesMut, resource: &Resource, item: &Object) {
         format!("{{\"apiVersion\":\"{version}\",\"kind\":\"{kind}\","),
         format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{version}\","),
     ];
-    if let Some(rest) = heads.iter().find_map(|head| json.strip_prefix(head.as_bytes())) {
+    if let Some(rest) = heads
+        .iter()
+        .find_map(|head| json.strip_prefix(head.as_bytes()))
+    {
         out.put_u8(b'{');
         return out.put_slice(rest);
     }

@@ -39,12 +39,18 @@ impl Handler {
     /// A handler for `api` that ends its streams when `stopping` is cancelled.
     pub fn new(api: Arc<Api>, stopping: CancellationToken) -> Self {
         let discovery = Discovery::new(Arc::clone(&api.kinds));
-        Self { api, discovery, stopping }
+        Self {
+            api,
+            discovery,
+            stopping,
+        }
     }
 
     /// Answers one request that came over a connection with this client certificate.
     pub async fn handle(
-        self: Arc<Self>, request: Request<Incoming>, certificate: Option<CertificateDer<'static>>,
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        certificate: Option<CertificateDer<'static>>,
     ) -> Result<Response<BoxBody>, Infallible> {
         let warnings = Warnings::default();
         let gzip = takes_gzip(request.headers());
@@ -58,40 +64,90 @@ impl Handler {
                 Answer::from(error).into_response(&warnings, gzip)
             }
         };
-        Ok(if head { response.map(|_| super::empty()) } else { response })
+        Ok(if head {
+            response.map(|_| super::empty())
+        } else {
+            response
+        })
     }
 
     async fn answer(
-        &self, request: Request<Incoming>, certificate: Option<&CertificateDer<'_>>, warnings: &Warnings,
+        &self,
+        request: Request<Incoming>,
+        certificate: Option<&CertificateDer<'_>>,
+        warnings: &Warnings,
     ) -> Result<Response<BoxBody>, ApiError> {
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let selected = selected_name(&query);
-        let route = route::parse(request.method(), request.uri().path(), query.flag("watch"), selected.as_deref());
-        let user = self.api.authenticator.authenticate(request.headers(), certificate).await?;
-        let user = authz::impersonate(&self.api.authorizer, user, request.headers(), &route.attributes)?;
+        let route = route::parse(
+            request.method(),
+            request.uri().path(),
+            query.flag("watch"),
+            selected.as_deref(),
+        );
+        let user = self
+            .api
+            .authenticator
+            .authenticate(request.headers(), certificate)
+            .await?;
+        let user = authz::impersonate(
+            &self.api.authorizer,
+            user,
+            request.headers(),
+            &route.attributes,
+        )?;
         self.api.authorizer.require(&user, &route.attributes)?;
-        let context = Context { user, warnings: warnings.clone(), ..Context::default() };
+        let context = Context {
+            user,
+            warnings: warnings.clone(),
+            ..Context::default()
+        };
         if !route.is_resource {
-            return self.discovery.answer(&request).map(|answer| answer.into_response(warnings, takes_gzip(request.headers())));
+            return self
+                .discovery
+                .answer(&request)
+                .map(|answer| answer.into_response(warnings, takes_gzip(request.headers())));
         }
         let target = self.target(&route)?;
-        let call = Call { context, target, query, attributes: route.attributes };
+        let call = Call {
+            context,
+            target,
+            query,
+            attributes: route.attributes,
+        };
         self.dispatch(call, request).await
     }
 
     /// What the path names.
     fn target(&self, route: &Route) -> Result<Target, ApiError> {
         let a = &route.attributes;
-        let resource = self.api.kinds.resolve(&a.group, &a.version, &a.resource).ok_or_else(ApiError::unknown_path)?;
+        let resource = self
+            .api
+            .kinds
+            .resolve(&a.group, &a.version, &a.resource)
+            .ok_or_else(ApiError::unknown_path)?;
         let namespaces = resource.key() == "namespaces";
-        let namespace = if namespaces { String::new() } else { a.namespace.clone() };
+        let namespace = if namespaces {
+            String::new()
+        } else {
+            a.namespace.clone()
+        };
         if !namespace.is_empty() && !resource.namespaced {
             return Err(ApiError::unknown_path());
         }
-        Ok(Target { resource, namespace, name: a.name.clone(), subresource: a.subresource.clone() })
+        Ok(Target {
+            resource,
+            namespace,
+            name: a.name.clone(),
+            subresource: a.subresource.clone(),
+        })
     }
 
-    async fn dispatch(&self, mut call: Call, request: Request<Incoming>) -> Result<Response<BoxBody>, ApiError> {
+    async fn dispatch(
+        &self,
+        mut call: Call,
+        request: Request<Incoming>,
+    ) -> Result<Response<BoxBody>, ApiError> {
         if !call.target.subresource.is_empty() {
             if call.target.resource.namespaced && call.target.namespace.is_empty() {
                 return Err(ApiError::unknown_path());

@@ -35,7 +35,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// A bound port.
 pub struct Listener {
-    listener: TcpListener,
+    socket: TcpListener,
     address: SocketAddr,
     tls: TlsAcceptor,
 }
@@ -45,13 +45,22 @@ impl Listener {
     ///
     /// # Errors
     /// The address cannot be had.
-    pub async fn bind(address: SocketAddr, tls: Arc<rustls::ServerConfig>) -> Result<Self, TlsError> {
+    pub async fn bind(
+        address: SocketAddr,
+        tls: Arc<rustls::ServerConfig>,
+    ) -> Result<Self, TlsError> {
         let bound = async {
             let listener = TcpListener::bind(address).await?;
             Ok((listener.local_addr()?, listener))
         };
-        let (address, listener) = bound.await.map_err(|source| TlsError::Bind { address, source })?;
-        Ok(Self { listener, address, tls: TlsAcceptor::from(tls) })
+        let (address, listener) = bound
+            .await
+            .map_err(|source| TlsError::Bind { address, source })?;
+        Ok(Self {
+            socket: listener,
+            address,
+            tls: TlsAcceptor::from(tls),
+        })
     }
 
     /// The address with the real port.
@@ -64,12 +73,13 @@ impl Listener {
         let tracker = TaskTracker::new();
         loop {
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+                accepted = self.socket.accept() => accepted,
                 () = stopping.cancelled() => break,
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let (tls, handler, stopping) = (self.tls.clone(), Arc::clone(&handler), stopping.clone());
+                    let (tls, handler, stopping) =
+                        (self.tls.clone(), Arc::clone(&handler), stopping.clone());
                     tracker.spawn(connection(stream, tls, handler, stopping));
                 }
                 // Out of file descriptors, most likely: others will be closed meanwhile.
@@ -86,7 +96,12 @@ impl Listener {
     }
 }
 
-async fn connection(stream: TcpStream, tls: TlsAcceptor, handler: Arc<Handler>, stopping: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    tls: TlsAcceptor,
+    handler: Arc<Handler>,
+    stopping: CancellationToken,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
@@ -95,9 +110,14 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, handler: Arc<Handler>, 
         Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => return tracing::debug!("TLS handshake took too long"),
     };
-    let certificate: Option<CertificateDer<'static>> =
-        stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).map(|c| c.clone().into_owned());
-    let service = service_fn(move |request| Arc::clone(&handler).handle(request, certificate.clone()));
+    let certificate: Option<CertificateDer<'static>> = stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .and_then(|chain| chain.first())
+        .map(|c| c.clone().into_owned());
+    let service =
+        service_fn(move |request| Arc::clone(&handler).handle(request, certificate.clone()));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)

@@ -2,6 +2,7 @@
 //!
 //! Routing and negotiation are here; what a verb does is in [`crate::api`].
 
+mod collection;
 mod handler;
 mod listen;
 mod negotiate;
@@ -10,7 +11,6 @@ mod read;
 mod respond;
 mod route;
 mod single;
-mod collection;
 mod stream;
 mod subresource;
 mod table;

@@ -22,13 +22,19 @@ pub(super) enum Form {
 /// # Errors
 /// 406 where there is none.
 pub(super) fn form(headers: &HeaderMap, offered: &[Form]) -> Result<Form, ApiError> {
-    let accept: Vec<&str> = headers.get_all(http::header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let accept: Vec<&str> = headers
+        .get_all(http::header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
     let accept = accept.join(",");
     if accept.trim().is_empty() {
         return Ok(Form::Object);
     }
     let wanted = accept.split(',').filter_map(parse);
-    { wanted }.find(|form| offered.contains(form)).ok_or_else(not_acceptable)
+    { wanted }
+        .find(|form| offered.contains(form))
+        .ok_or_else(not_acceptable)
 }
 
 fn parse(range: &str) -> Option<Form> {
@@ -37,12 +43,23 @@ fn parse(range: &str) -> Option<Form> {
         return None;
     }
     let parameters: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
-    let get = |key: &str| parameters.iter().find(|(k, _)| *k == key).map(|(_, value)| *value);
+    let get = |key: &str| {
+        parameters
+            .iter()
+            .find(|(k, _)| *k == key)
+            .map(|(_, value)| *value)
+    };
     match (get("as"), get("g"), get("v")) {
         (None, _, _) => Some(Form::Object),
         (Some("Table"), Some("meta.k8s.io"), Some("v1")) => Some(Form::Table),
-        (Some("PartialObjectMetadata" | "PartialObjectMetadataList"), Some("meta.k8s.io"), Some("v1")) => Some(Form::Partial),
-        (Some("APIGroupDiscoveryList"), Some("apidiscovery.k8s.io"), Some("v2")) => Some(Form::Discovery),
+        (
+            Some("PartialObjectMetadata" | "PartialObjectMetadataList"),
+            Some("meta.k8s.io"),
+            Some("v1"),
+        ) => Some(Form::Partial),
+        (Some("APIGroupDiscoveryList"), Some("apidiscovery.k8s.io"), Some("v2")) => {
+            Some(Form::Discovery)
+        }
         _ => None,
     }
 }
@@ -75,6 +92,11 @@ pub(super) fn not_acceptable() -> ApiError {
 
 /// Whether the client takes gzip.
 pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
-    let encodings = headers.get_all(http::header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    encodings.flat_map(|value| value.split(',')).any(|one| one.trim().split(';').next() == Some("gzip"))
+    let encodings = headers
+        .get_all(http::header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    encodings
+        .flat_map(|value| value.split(','))
+        .any(|one| one.trim().split(';').next() == Some("gzip"))
 }

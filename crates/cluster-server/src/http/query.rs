@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::api::{DeleteOptions, FieldSelector, FieldValidation, LabelSelector, ListOptions, Preconditions, WatchOptions};
+use crate::api::{
+    DeleteOptions, FieldSelector, FieldValidation, LabelSelector, ListOptions, Preconditions,
+    WatchOptions,
+};
 use crate::error::ApiError;
 use crate::field::{Fault, FieldError, Path};
 use crate::kinds::Resource;
@@ -15,7 +18,9 @@ impl Query {
     pub(super) fn parse(text: &str) -> Self {
         let decode = |part: &str| {
             let spaced = part.replace('+', " ");
-            percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+            percent_encoding::percent_decode_str(&spaced)
+                .decode_utf8_lossy()
+                .into_owned()
         };
         let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -25,16 +30,24 @@ impl Query {
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, value)| value.as_str())
     }
 
     fn all(&self, key: &str) -> Vec<&str> {
-        self.0.iter().filter(|(k, _)| k == key).map(|(_, value)| value.as_str()).collect()
+        self.0
+            .iter()
+            .filter(|(k, _)| k == key)
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     /// A parameter that is on: `true`, `1`, or there without a value.
     pub(super) fn flag(&self, key: &str) -> bool {
-        self.get(key).is_some_and(|value| !matches!(value, "false" | "0"))
+        self.get(key)
+            .is_some_and(|value| !matches!(value, "false" | "0"))
     }
 
     /// `?dryRun=`; `options` is the kind that the error names.
@@ -78,40 +91,76 @@ impl Query {
         let revision = match self.get("resourceVersion") {
             None | Some("") => None,
             Some(text) => Some(text.parse().map_err(|_| {
-                let error = FieldError::invalid(&Path::new("resourceVersion"), text, format!("strconv.ParseUint: parsing {text:?}: invalid syntax"));
+                let error = FieldError::invalid(
+                    &Path::new("resourceVersion"),
+                    text,
+                    format!("strconv.ParseUint: parsing {text:?}: invalid syntax"),
+                );
                 ApiError::invalid("", "ListOptions", "", &[error])
             })?),
         };
-        let initial_events = self.get("sendInitialEvents").map(|_| self.flag("sendInitialEvents"));
+        let initial_events = self
+            .get("sendInitialEvents")
+            .map(|_| self.flag("sendInitialEvents"));
         let matching = self.get("resourceVersionMatch").unwrap_or_default();
         let field = Path::new("resourceVersionMatch");
         let refused = match (initial_events, matching) {
             (Some(_), "NotOlderThan") | (None, "") => None,
-            (Some(_), _) => Some("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"),
-            (None, _) => Some("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"),
+            (Some(_), _) => {
+                Some("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+            }
+            (None, _) => Some(
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            ),
         };
         if let Some(why) = refused {
             let error = FieldError::forbidden(&field, why);
-            return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", &[error]));
+            return Err(ApiError::invalid(
+                "meta.k8s.io",
+                "ListOptions",
+                "",
+                &[error],
+            ));
         }
         let bookmarks = self.flag("allowWatchBookmarks");
-        Ok(WatchOptions { select: ListOptions { limit: 0, ..self.list(resource)? }, revision, initial_events, bookmarks })
+        Ok(WatchOptions {
+            select: ListOptions {
+                limit: 0,
+                ..self.list(resource)?
+            },
+            revision,
+            initial_events,
+            bookmarks,
+        })
     }
 
     /// A whole number.
     pub(super) fn number(&self, key: &str) -> Result<Option<i64>, ApiError> {
         let parse = |text: &str| {
             text.parse().map_err(|_| {
-                let error = FieldError::new(&Path::new(key), Fault::Invalid(text.into()), "must be a whole number");
+                let error = FieldError::new(
+                    &Path::new(key),
+                    Fault::Invalid(text.into()),
+                    "must be a whole number",
+                );
                 ApiError::invalid("meta.k8s.io", "ListOptions", "", &[error])
             })
         };
-        self.get(key).filter(|text| !text.is_empty()).map(parse).transpose()
+        self.get(key)
+            .filter(|text| !text.is_empty())
+            .map(parse)
+            .transpose()
     }
 
     /// Delete options given in the query rather than in a body.
     pub(super) fn delete(&self) -> Result<DeleteOptions, ApiError> {
-        let orphan = self.get("orphanDependents").map(|_| if self.flag("orphanDependents") { "Orphan" } else { "Background" });
+        let orphan = self.get("orphanDependents").map(|_| {
+            if self.flag("orphanDependents") {
+                "Orphan"
+            } else {
+                "Background"
+            }
+        });
         Ok(DeleteOptions {
             grace_period_seconds: self.number("gracePeriodSeconds")?,
             preconditions: Preconditions::default(),

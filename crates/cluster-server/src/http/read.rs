@@ -16,18 +16,27 @@ const LIMIT: usize = 3 * 1024 * 1024;
 pub(super) async fn bytes(body: Incoming) -> Result<Bytes, ApiError> {
     match Limited::new(body, LIMIT).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(ApiError::too_large(format!("Request entity too large: limit is {LIMIT}")))
-        }
-        Err(error) => Err(ApiError::bad_request(format!("the body could not be read: {error}"))),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(format!(
+            "Request entity too large: limit is {LIMIT}"
+        ))),
+        Err(error) => Err(ApiError::bad_request(format!(
+            "the body could not be read: {error}"
+        ))),
     }
 }
 
 /// The media type without parameters; JSON where none is given.
 pub(super) fn media_type(headers: &HeaderMap) -> &str {
-    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let text = text.split(';').next().unwrap_or_default().trim();
-    if text.is_empty() { "application/json" } else { text }
+    if text.is_empty() {
+        "application/json"
+    } else {
+        text
+    }
 }
 
 /// A body of an object of `kind`.
@@ -43,9 +52,13 @@ pub(super) fn object(media_type: &str, bytes: &Bytes, kind: &str) -> Result<Body
     match media_type {
         "application/json" => Body::parse(bytes).map_err(|e| unrecognized(e.to_string())),
         "application/yaml" => yaml(bytes).map(Body::from).map_err(unrecognized),
-        "application/vnd.kubernetes.protobuf" => crate::protobuf::decode(bytes)
-            .map(Body::from)
-            .map_err(|e| ApiError::bad_request(format!("the protobuf body of a {kind} could not be read: {e}"))),
+        "application/vnd.kubernetes.protobuf" => {
+            crate::protobuf::decode(bytes).map(Body::from).map_err(|e| {
+                ApiError::bad_request(format!(
+                    "the protobuf body of a {kind} could not be read: {e}"
+                ))
+            })
+        }
         _ => Err(ApiError::new(
             415,
             "UnsupportedMediaType",
@@ -56,18 +69,29 @@ pub(super) fn object(media_type: &str, bytes: &Bytes, kind: &str) -> Result<Body
 }
 
 /// A patch's type and bytes (JSON).
-pub(super) fn patch(media_type: &str, bytes: Bytes, force: bool) -> Result<crate::api::Patch, ApiError> {
+pub(super) fn patch(
+    media_type: &str,
+    bytes: Bytes,
+    force: bool,
+) -> Result<crate::api::Patch, ApiError> {
     let kind = match media_type {
         "application/json-patch+json" => PatchType::Json,
         "application/merge-patch+json" => PatchType::Merge,
         "application/strategic-merge-patch+json" => PatchType::Strategic,
         "application/apply-patch+yaml" => {
-            let value = yaml(&bytes).map_err(|why| ApiError::bad_request(format!("error decoding YAML: {why}")))?;
-            return Ok(crate::api::Patch { kind: PatchType::Apply { force }, bytes: Bytes::from(value.to_string()) });
+            let value = yaml(&bytes)
+                .map_err(|why| ApiError::bad_request(format!("error decoding YAML: {why}")))?;
+            return Ok(crate::api::Patch {
+                kind: PatchType::Apply { force },
+                bytes: Bytes::from(value.to_string()),
+            });
         }
         _ => {
             let error = ApiError::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
-            return Err(ApiError { details: Some(serde_json::json!({})), ..error });
+            return Err(ApiError {
+                details: Some(serde_json::json!({})),
+                ..error
+            });
         }
     };
     Ok(crate::api::Patch { kind, bytes })

@@ -18,7 +18,9 @@ const GZIP_FROM: usize = 128 * 1024;
 
 /// A body of these bytes.
 pub fn full(bytes: impl Into<Bytes>) -> BoxBody {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 /// A body of nothing.
@@ -50,12 +52,18 @@ impl Answer {
             Self::Typed(code, kind, bytes) => (code, kind, bytes),
             Self::Text(code, text) => (code, "text/plain; charset=utf-8", Bytes::from(text)),
         };
-        let compressed = (gzip && bytes.len() >= GZIP_FROM).then(|| compress(&bytes)).flatten();
+        let compressed = (gzip && bytes.len() >= GZIP_FROM)
+            .then(|| compress(&bytes))
+            .flatten();
         let mut response = Response::new(full(compressed.clone().unwrap_or(bytes)));
-        *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+        headers.insert(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-cache, private"),
+        );
         if compressed.is_some() {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
@@ -83,7 +91,10 @@ impl From<ApiError> for Answer {
 }
 
 fn compress(bytes: &Bytes) -> Option<Bytes> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::with_capacity(bytes.len() / 4), flate2::Compression::fast());
+    let mut encoder = flate2::write::GzEncoder::new(
+        Vec::with_capacity(bytes.len() / 4),
+        flate2::Compression::fast(),
+    );
     encoder.write_all(bytes).ok()?;
     encoder.finish().ok().map(Bytes::from)
 }

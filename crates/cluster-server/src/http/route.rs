@@ -15,7 +15,11 @@ pub(super) struct Route {
 
 /// Reads a path. `watching` is `?watch=`, `selected` the name of a field selector `metadata.name=`.
 pub(super) fn parse(method: &Method, path: &str, watching: bool, selected: Option<&str>) -> Route {
-    let parts: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decoded).collect();
+    let parts: Vec<String> = path
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .map(decoded)
+        .collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let (group, version, rest) = match parts.as_slice() {
         ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
@@ -23,16 +27,30 @@ pub(super) fn parse(method: &Method, path: &str, watching: bool, selected: Optio
         _ => return bare(method, path),
     };
     let (namespace, resource, name, subresource) = match rest {
-        ["namespaces", namespace, sub @ ("status" | "finalize")] => (*namespace, "namespaces", *namespace, (*sub).to_owned()),
-        ["namespaces", namespace, resource, rest @ ..] => {
-            (*namespace, *resource, rest.first().copied().unwrap_or_default(), rest.get(1..).unwrap_or_default().join("/"))
+        ["namespaces", namespace, sub @ ("status" | "finalize")] => {
+            (*namespace, "namespaces", *namespace, (*sub).to_owned())
         }
+        ["namespaces", namespace, resource, rest @ ..] => (
+            *namespace,
+            *resource,
+            rest.first().copied().unwrap_or_default(),
+            rest.get(1..).unwrap_or_default().join("/"),
+        ),
         ["namespaces", namespace] => (*namespace, "namespaces", *namespace, String::new()),
-        [resource, rest @ ..] => ("", *resource, rest.first().copied().unwrap_or_default(), rest.get(1..).unwrap_or_default().join("/")),
+        [resource, rest @ ..] => (
+            "",
+            *resource,
+            rest.first().copied().unwrap_or_default(),
+            rest.get(1..).unwrap_or_default().join("/"),
+        ),
         [] => return bare(method, path),
     };
     let verb = verb(method, name.is_empty(), watching);
-    let name = if name.is_empty() { selected.unwrap_or_default() } else { name };
+    let name = if name.is_empty() {
+        selected.unwrap_or_default()
+    } else {
+        name
+    };
     let attributes = Attributes {
         verb: verb.to_owned(),
         group: group.to_owned(),
@@ -43,12 +61,22 @@ pub(super) fn parse(method: &Method, path: &str, watching: bool, selected: Optio
         name: name.to_owned(),
         path: path.to_owned(),
     };
-    Route { attributes, is_resource: true }
+    Route {
+        attributes,
+        is_resource: true,
+    }
 }
 
 fn bare(method: &Method, path: &str) -> Route {
-    let attributes = Attributes { verb: method.as_str().to_lowercase(), path: path.to_owned(), ..Attributes::default() };
-    Route { attributes, is_resource: false }
+    let attributes = Attributes {
+        verb: method.as_str().to_lowercase(),
+        path: path.to_owned(),
+        ..Attributes::default()
+    };
+    Route {
+        attributes,
+        is_resource: false,
+    }
 }
 
 fn verb(method: &Method, collection: bool, watching: bool) -> &'static str {
@@ -66,7 +94,9 @@ fn verb(method: &Method, collection: bool, watching: bool) -> &'static str {
 }
 
 fn decoded(part: &str) -> String {
-    percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned()
+    percent_encoding::percent_decode_str(part)
+        .decode_utf8_lossy()
+        .into_owned()
 }
 
 #[cfg(test)]
@@ -75,18 +105,64 @@ mod tests {
 
     fn check(method: &Method, path: &str, expected: [&str; 6]) {
         let a = parse(method, path, false, None).attributes;
-        assert_eq!([&*a.verb, &*a.group, &*a.namespace, &*a.resource, &*a.name, &*a.subresource], expected, "{path}");
+        assert_eq!(
+            [
+                &*a.verb,
+                &*a.group,
+                &*a.namespace,
+                &*a.resource,
+                &*a.name,
+                &*a.subresource
+            ],
+            expected,
+            "{path}"
+        );
     }
 
     #[test]
     fn paths_are_read_as_kubernetes_reads_them() {
-        check(&Method::GET, "/api/v1/namespaces", ["list", "", "", "namespaces", "", ""]);
-        check(&Method::GET, "/api/v1/namespaces/a", ["get", "", "a", "namespaces", "a", ""]);
-        check(&Method::PUT, "/api/v1/namespaces/a/finalize", ["update", "", "a", "namespaces", "a", "finalize"]);
-        check(&Method::GET, "/api/v1/namespaces/a/pods", ["list", "", "a", "pods", "", ""]);
-        check(&Method::DELETE, "/api/v1/namespaces/a/pods", ["deletecollection", "", "a", "pods", "", ""]);
-        check(&Method::PATCH, "/api/v1/namespaces/a/pods/p/ephemeralcontainers", ["patch", "", "a", "pods", "p", "ephemeralcontainers"]);
-        check(&Method::GET, "/apis/rbac.authorization.k8s.io/v1/clusterroles/x%3Ay", ["get", "rbac.authorization.k8s.io", "", "clusterroles", "x:y", ""]);
+        check(
+            &Method::GET,
+            "/api/v1/namespaces",
+            ["list", "", "", "namespaces", "", ""],
+        );
+        check(
+            &Method::GET,
+            "/api/v1/namespaces/a",
+            ["get", "", "a", "namespaces", "a", ""],
+        );
+        check(
+            &Method::PUT,
+            "/api/v1/namespaces/a/finalize",
+            ["update", "", "a", "namespaces", "a", "finalize"],
+        );
+        check(
+            &Method::GET,
+            "/api/v1/namespaces/a/pods",
+            ["list", "", "a", "pods", "", ""],
+        );
+        check(
+            &Method::DELETE,
+            "/api/v1/namespaces/a/pods",
+            ["deletecollection", "", "a", "pods", "", ""],
+        );
+        check(
+            &Method::PATCH,
+            "/api/v1/namespaces/a/pods/p/ephemeralcontainers",
+            ["patch", "", "a", "pods", "p", "ephemeralcontainers"],
+        );
+        check(
+            &Method::GET,
+            "/apis/rbac.authorization.k8s.io/v1/clusterroles/x%3Ay",
+            [
+                "get",
+                "rbac.authorization.k8s.io",
+                "",
+                "clusterroles",
+                "x:y",
+                "",
+            ],
+        );
         check(&Method::GET, "/api/v1", ["get", "", "", "", "", ""]);
         check(&Method::GET, "/version", ["get", "", "", "", "", ""]);
     }

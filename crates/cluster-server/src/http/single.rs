@@ -20,8 +20,16 @@ const FORMS: &[Form] = &[Form::Object, Form::Table, Form::Partial];
 const WITHOUT_TABLE: &[Form] = &[Form::Object, Form::Partial];
 
 /// Serves a verb on an object, or on a subresource that stores into it.
-pub(super) async fn serve(handler: &Handler, call: Call, request: Request<Incoming>) -> Result<Response<BoxBody>, ApiError> {
-    let forms = if call.target.subresource.is_empty() { FORMS } else { WITHOUT_TABLE };
+pub(super) async fn serve(
+    handler: &Handler,
+    call: Call,
+    request: Request<Incoming>,
+) -> Result<Response<BoxBody>, ApiError> {
+    let forms = if call.target.subresource.is_empty() {
+        FORMS
+    } else {
+        WITHOUT_TABLE
+    };
     let form = negotiate::form(request.headers(), forms)?;
     let gzip = takes_gzip(request.headers());
     let warnings = call.context.warnings.clone();
@@ -35,51 +43,100 @@ pub(super) async fn serve(handler: &Handler, call: Call, request: Request<Incomi
         }
         "update" => update(handler, call, request, &form).await,
         "patch" => patch(handler, call, request, &form).await,
-        "delete" if call.target.subresource.is_empty() => delete(handler, call, request, &form).await,
+        "delete" if call.target.subresource.is_empty() => {
+            delete(handler, call, request, &form).await
+        }
         _ => Err(ApiError::method_not_allowed()),
     };
     Ok(answer?.into_response(&warnings, gzip))
 }
 
 /// An object in the form that was asked for.
-pub(super) fn shown(handler: &Handler, resource: &Resource, object: &Object, code: u16, form: &Form) -> Answer {
+pub(super) fn shown(
+    handler: &Handler,
+    resource: &Resource,
+    object: &Object,
+    code: u16,
+    form: &Form,
+) -> Answer {
     match form {
-        Form::Table => Answer::value(code, &table::of_one(resource, object, handler.api.clock.now())),
+        Form::Table => Answer::value(
+            code,
+            &table::of_one(resource, object, handler.api.clock.now()),
+        ),
         Form::Partial => Answer::value(code, &table::partial(&object.value)),
         Form::Object | Form::Discovery => Answer::Json(code, object.json()),
     }
 }
 
 fn written(handler: &Handler, resource: &Resource, updated: &Updated, form: &Form) -> Answer {
-    shown(handler, resource, &updated.object, if updated.created { 201 } else { 200 }, form)
+    shown(
+        handler,
+        resource,
+        &updated.object,
+        if updated.created { 201 } else { 200 },
+        form,
+    )
 }
 
-async fn update(handler: &Handler, mut call: Call, request: Request<Incoming>, form: &Form) -> Result<Answer, ApiError> {
+async fn update(
+    handler: &Handler,
+    mut call: Call,
+    request: Request<Incoming>,
+    form: &Form,
+) -> Result<Answer, ApiError> {
     call.write_options("UpdateOptions")?;
     let media_type = read::media_type(request.headers()).to_owned();
     let bytes = read::bytes(request.into_body()).await?;
     let body = read::object(&media_type, &bytes, &call.target.resource.kind)?;
-    let updated = handler.api.update(&call.context, &call.target, body).await?;
+    let updated = handler
+        .api
+        .update(&call.context, &call.target, body)
+        .await?;
     Ok(written(handler, &call.target.resource, &updated, form))
 }
 
-async fn patch(handler: &Handler, mut call: Call, request: Request<Incoming>, form: &Form) -> Result<Answer, ApiError> {
+async fn patch(
+    handler: &Handler,
+    mut call: Call,
+    request: Request<Incoming>,
+    form: &Form,
+) -> Result<Answer, ApiError> {
     let media_type = read::media_type(request.headers()).to_owned();
     let force = call.query.flag("force");
     let bytes = read::bytes(request.into_body()).await?;
     let patch = read::patch(&media_type, bytes, force)?;
     call.write_options("PatchOptions")?;
     if call.query.get("force").is_some() && !matches!(patch.kind, PatchType::Apply { .. }) {
-        let error = FieldError::forbidden(&Path::new("force"), "may not be specified for non-apply patch");
-        return Err(ApiError::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
+        let error = FieldError::forbidden(
+            &Path::new("force"),
+            "may not be specified for non-apply patch",
+        );
+        return Err(ApiError::invalid(
+            "meta.k8s.io",
+            "PatchOptions",
+            "",
+            &[error],
+        ));
     }
-    let updated = handler.api.patch(&call.context, &call.target, &patch).await?;
+    let updated = handler
+        .api
+        .patch(&call.context, &call.target, &patch)
+        .await?;
     Ok(written(handler, &call.target.resource, &updated, form))
 }
 
-async fn delete(handler: &Handler, mut call: Call, request: Request<Incoming>, form: &Form) -> Result<Answer, ApiError> {
+async fn delete(
+    handler: &Handler,
+    mut call: Call,
+    request: Request<Incoming>,
+    form: &Form,
+) -> Result<Answer, ApiError> {
     let options = call.delete_options(request).await?;
-    let deleted = handler.api.delete(&call.context, &call.target, &options).await?;
+    let deleted = handler
+        .api
+        .delete(&call.context, &call.target, &options)
+        .await?;
     let resource = &call.target.resource;
     if !deleted.gone || returns_deleted(&resource.key()) {
         return Ok(shown(handler, resource, &deleted.object, 200, form));
@@ -104,12 +161,18 @@ impl Call {
     pub(super) fn write_options(&mut self, kind: &str) -> Result<(), ApiError> {
         self.context.dry_run = self.query.dry_run(kind)?;
         self.context.field_validation = self.query.field_validation(kind)?;
-        self.query.get("fieldManager").unwrap_or_default().clone_into(&mut self.context.field_manager);
+        self.query
+            .get("fieldManager")
+            .unwrap_or_default()
+            .clone_into(&mut self.context.field_manager);
         Ok(())
     }
 
     /// Reads delete options from the body, or from the query where there is no body.
-    pub(super) async fn delete_options(&mut self, request: Request<Incoming>) -> Result<DeleteOptions, ApiError> {
+    pub(super) async fn delete_options(
+        &mut self,
+        request: Request<Incoming>,
+    ) -> Result<DeleteOptions, ApiError> {
         self.context.dry_run = self.query.dry_run("DeleteOptions")?;
         let media_type = read::media_type(request.headers()).to_owned();
         let bytes = read::bytes(request.into_body()).await?;

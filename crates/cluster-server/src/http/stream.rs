@@ -40,9 +40,17 @@ struct Writer {
 }
 
 /// Answers a watch.
-pub(super) fn serve(handler: &Handler, call: &Call, form: Form) -> Result<Response<BoxBody>, ApiError> {
+pub(super) fn serve(
+    handler: &Handler,
+    call: &Call,
+    form: Form,
+) -> Result<Response<BoxBody>, ApiError> {
     let options = call.query.watch(&call.target.resource)?;
-    let seconds = call.query.number("timeoutSeconds")?.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
+    let seconds = call
+        .query
+        .number("timeoutSeconds")?
+        .and_then(|s| u64::try_from(s).ok())
+        .filter(|s| *s > 0);
     let seconds = seconds.unwrap_or_else(|| rand::rng().random_range(SHORTEST..SHORTEST * 2));
     let watch = handler.api.watch(&call.target, options)?;
     let include = Include::parse(call.query.get("includeObject"));
@@ -50,7 +58,13 @@ pub(super) fn serve(handler: &Handler, call: &Call, form: Form) -> Result<Respon
         watch,
         end: Box::pin(tokio::time::sleep(Duration::from_secs(seconds))),
         stopping: handler.stopping.clone(),
-        writer: Writer { resource: call.target.resource.clone(), form, include, clock: handler.api.clock.clone(), first: true },
+        writer: Writer {
+            resource: call.target.resource.clone(),
+            form,
+            include,
+            clock: handler.api.clock.clone(),
+            first: true,
+        },
     };
     let lines = futures::stream::unfold(state, |mut state| async move {
         let lines = state.next().await?;
@@ -58,8 +72,14 @@ pub(super) fn serve(handler: &Handler, call: &Call, form: Form) -> Result<Respon
     });
     let mut response = Response::new(StreamBody::new(lines.fuse()).boxed_unsync());
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-cache, private"),
+    );
     warn(headers, &call.context.warnings);
     Ok(response)
 }

@@ -12,31 +12,53 @@ use crate::api::{Context, Target};
 use crate::error::ApiError;
 
 /// Serves a request to a subresource.
-pub(super) async fn serve(handler: &Handler, call: Call, request: Request<Incoming>) -> Result<Response<BoxBody>, ApiError> {
+pub(super) async fn serve(
+    handler: &Handler,
+    call: Call,
+    request: Request<Incoming>,
+) -> Result<Response<BoxBody>, ApiError> {
     let resource = call.target.resource.key();
     let verb = call.attributes.verb.clone();
     match (resource.as_str(), call.target.subresource.as_str()) {
         ("pods", "log") if verb == "get" => connect(handler, &call, request).await,
-        ("pods", "exec" | "attach" | "portforward") if matches!(verb.as_str(), "get" | "create") => {
+        ("pods", "exec" | "attach" | "portforward")
+            if matches!(verb.as_str(), "get" | "create") =>
+        {
             connect(handler, &call, request).await
         }
-        ("pods", "binding" | "eviction") | ("serviceaccounts", "token") if verb == "create" => act(handler, call, request).await,
-        ("pods", "log" | "exec" | "attach" | "portforward" | "binding" | "eviction") | ("serviceaccounts", "token") => {
-            Err(ApiError::method_not_allowed())
+        ("pods", "binding" | "eviction") | ("serviceaccounts", "token") if verb == "create" => {
+            act(handler, call, request).await
         }
-        (_, subresource) if call.target.resource.subresources.iter().any(|s| s == subresource) => {
+        ("pods", "log" | "exec" | "attach" | "portforward" | "binding" | "eviction")
+        | ("serviceaccounts", "token") => Err(ApiError::method_not_allowed()),
+        (_, subresource)
+            if call
+                .target
+                .resource
+                .subresources
+                .iter()
+                .any(|s| s == subresource) =>
+        {
             single::serve(handler, call, request).await
         }
         _ => Err(ApiError::unknown_path()),
     }
 }
 
-async fn connect(handler: &Handler, call: &Call, request: Request<Incoming>) -> Result<Response<BoxBody>, ApiError> {
+async fn connect(
+    handler: &Handler,
+    call: &Call,
+    request: Request<Incoming>,
+) -> Result<Response<BoxBody>, ApiError> {
     Ok(crate::connect::serve(&handler.api, &call.context, &call.target, request).await)
 }
 
 /// A `POST` that does something rather than storing what it carries.
-async fn act(handler: &Handler, mut call: Call, request: Request<Incoming>) -> Result<Response<BoxBody>, ApiError> {
+async fn act(
+    handler: &Handler,
+    mut call: Call,
+    request: Request<Incoming>,
+) -> Result<Response<BoxBody>, ApiError> {
     call.write_options("CreateOptions")?;
     let gzip = takes_gzip(request.headers());
     let media_type = read::media_type(request.headers()).to_owned();
@@ -57,11 +79,17 @@ async fn act(handler: &Handler, mut call: Call, request: Request<Incoming>) -> R
             handler.api.evict(ctx, target, &body).await?;
             success()
         }
-        _ => Answer::value(201, &crate::reviews::create(&handler.api, ctx, target, body).await?),
+        _ => Answer::value(
+            201,
+            &crate::reviews::create(&handler.api, ctx, target, body).await?,
+        ),
     };
     Ok(answer.into_response(&call.context.warnings, gzip))
 }
 
 fn success() -> Answer {
-    Answer::value(201, &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}))
+    Answer::value(
+        201,
+        &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}),
+    )
 }

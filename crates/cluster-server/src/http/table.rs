@@ -36,22 +36,48 @@ pub(super) fn partial(object: &Value) -> Value {
 
 pub(super) fn of_one(resource: &Resource, object: &Object, now: Timestamp) -> Value {
     let meta = json!({"resourceVersion": object.value["metadata"]["resourceVersion"]});
-    build(resource, [&object.value].into_iter(), meta, Include::Metadata, now)
+    build(
+        resource,
+        [&object.value].into_iter(),
+        &meta,
+        Include::Metadata,
+        now,
+    )
 }
 
-pub(super) fn of_list(resource: &Resource, list: &List, include: Option<&str>, now: Timestamp) -> Value {
-    build(resource, list.items.iter().map(|item| &item.value), metadata(list), Include::parse(include), now)
+pub(super) fn of_list(
+    resource: &Resource,
+    list: &List,
+    include: Option<&str>,
+    now: Timestamp,
+) -> Value {
+    build(
+        resource,
+        list.items.iter().map(|item| &item.value),
+        &metadata(list),
+        Include::parse(include),
+        now,
+    )
 }
 
-pub(super) fn of_event(resource: &Resource, event: &Event, include: Include, now: Timestamp) -> Value {
+pub(super) fn of_event(
+    resource: &Resource,
+    event: &Event,
+    include: Include,
+    now: Timestamp,
+) -> Value {
     let object = &event.object.value;
     let meta = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
     let rows: &[&Value] = &[object];
-    build(resource, rows.iter().copied(), meta, include, now)
+    build(resource, rows.iter().copied(), &meta, include, now)
 }
 
 fn build<'a>(
-    resource: &Resource, objects: impl Iterator<Item = &'a Value>, meta: Value, include: Include, now: Timestamp,
+    resource: &Resource,
+    objects: impl Iterator<Item = &'a Value>,
+    meta: &Value,
+    include: Include,
+    now: Timestamp,
 ) -> Value {
     let rows: Vec<Value> = objects
         .map(|object| {

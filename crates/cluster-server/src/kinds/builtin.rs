@@ -1,7 +1,8 @@
 //! The table of the kinds that are built in. What is not in it is answered as an unknown resource.
 
 use k8s_openapi::api::{
-    admissionregistration, authentication, authorization, coordination, core, events, networking, node, policy, rbac, scheduling,
+    admissionregistration, authentication, authorization, coordination, core, events, networking,
+    node, policy, rbac, scheduling,
 };
 use k8s_openapi::apiextensions_apiserver;
 
@@ -9,9 +10,20 @@ use super::decode::decode_as;
 use super::{Kind, Plain, schema_of};
 
 /// Verbs in discovery's order.
-const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const ALL: &[&str] = &[
+    "create",
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "update",
+    "watch",
+];
 /// Namespaces cannot be deleted by the dozen.
-const NO_COLLECTION: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
+const NO_COLLECTION: &[&str] = &[
+    "create", "delete", "get", "list", "patch", "update", "watch",
+];
 /// Reviews are answered and not stored.
 const CREATE: &[&str] = &["create"];
 
@@ -223,8 +235,12 @@ pub static BUILTIN: &[Kind] = &[
         namespaced: false,
         verbs: ALL,
         subresources: &["status"],
-        decode: decode_as::<apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>,
-        schema: schema_of::<apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>,
+        decode: decode_as::<
+            apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+        >,
+        schema: schema_of::<
+            apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+        >,
         strategy: &crate::crd::DEFINITION,
     },
     Kind {

@@ -90,12 +90,20 @@ impl Resource {
 
     /// The store's name of the resource: `pods`, `widgets.example.com`.
     pub fn key(&self) -> String {
-        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
+        if self.group.is_empty() {
+            self.plural.clone()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
     }
 
     /// `v1`, `apps/v1`.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.clone()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// Whether the resource has this verb.
@@ -120,7 +128,10 @@ pub struct Kinds {
 
 impl Default for Kinds {
     fn default() -> Self {
-        let kinds = Self { resources: RwLock::default(), generation: std::sync::atomic::AtomicU64::new(0) };
+        let kinds = Self {
+            resources: RwLock::default(),
+            generation: std::sync::atomic::AtomicU64::new(0),
+        };
         for kind in BUILTIN {
             kinds.register(Resource::builtin(kind));
         }
@@ -131,12 +142,17 @@ impl Default for Kinds {
 impl Kinds {
     /// The resource under `/apis/{group}/{version}/{plural}`.
     pub fn resolve(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
-        self.read().get(&(group.to_owned(), version.to_owned(), plural.to_owned())).cloned()
+        self.read()
+            .get(&(group.to_owned(), version.to_owned(), plural.to_owned()))
+            .cloned()
     }
 
     /// The resource of a kind, for example of an `apiVersion` and `kind` in an object.
     pub fn by_kind(&self, group: &str, version: &str, kind: &str) -> Option<Arc<Resource>> {
-        self.read().values().find(|r| r.group == group && r.version == version && r.kind == kind).cloned()
+        self.read()
+            .values()
+            .find(|r| r.group == group && r.version == version && r.kind == kind)
+            .cloned()
     }
 
     /// Any served version of the resource with this store key (`pods`, `widgets.example.com`).
@@ -146,17 +162,29 @@ impl Kinds {
 
     /// Serves `resource` from now on, in place of what was served under that name.
     pub fn register(&self, resource: Resource) {
-        let key = (resource.group.clone(), resource.version.clone(), resource.plural.clone());
-        let mut resources = self.resources.write().unwrap_or_else(PoisonError::into_inner);
+        let key = (
+            resource.group.clone(),
+            resource.version.clone(),
+            resource.plural.clone(),
+        );
+        let mut resources = self
+            .resources
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         resources.insert(key, Arc::new(resource));
-        self.generation.fetch_add(1, std::sync::atomic::Ordering::Release);
+        self.generation
+            .fetch_add(1, std::sync::atomic::Ordering::Release);
     }
 
     /// Serves it no longer.
     pub fn unregister(&self, group: &str, version: &str, plural: &str) {
         let key = (group.to_owned(), version.to_owned(), plural.to_owned());
-        self.resources.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
-        self.generation.fetch_add(1, std::sync::atomic::Ordering::Release);
+        self.resources
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key);
+        self.generation
+            .fetch_add(1, std::sync::atomic::Ordering::Release);
     }
 
     /// Every resource, ordered by group, version, plural.
@@ -171,6 +199,8 @@ impl Kinds {
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<ResourceKey, Arc<Resource>>> {
-        self.resources.read().unwrap_or_else(PoisonError::into_inner)
+        self.resources
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

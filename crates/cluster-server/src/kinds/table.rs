@@ -57,7 +57,9 @@ pub fn conditions(resource: &Resource, object: &Value) -> Option<Value> {
 }
 
 fn custom_columns(resource: &Resource) -> Value {
-    let mut out = vec![json!({"name": "Name", "type": "string", "format": "name", "description": NAME, "priority": 0})];
+    let mut out = vec![
+        json!({"name": "Name", "type": "string", "format": "name", "description": NAME, "priority": 0}),
+    ];
     if resource.columns.is_empty() {
         out.push(json!({"name": "Age", "type": "date", "format": "", "description": CREATED, "priority": 0}));
     }
@@ -79,7 +81,9 @@ fn custom_cells(resource: &Resource, object: &Value, now: Timestamp) -> Value {
         out.push(match (column.kind.as_str(), found) {
             (_, None | Some(Value::Null)) => Value::Null,
             ("date", Some(time)) => since(time, now),
-            ("string", Some(value @ (Value::Object(_) | Value::Array(_)))) => value.to_string().into(),
+            ("string", Some(value @ (Value::Object(_) | Value::Array(_)))) => {
+                value.to_string().into()
+            }
             ("string", Some(value)) if !value.is_string() => value.to_string().into(),
             (_, Some(value)) => value.clone(),
         });
@@ -106,10 +110,16 @@ fn at_path<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
 }
 
 fn at_bracket<'a>(at: &'a Value, inside: &str) -> Option<&'a Value> {
-    if let Some(filter) = inside.strip_prefix("?(@.").and_then(|f| f.strip_suffix(')')) {
+    if let Some(filter) = inside
+        .strip_prefix("?(@.")
+        .and_then(|f| f.strip_suffix(')'))
+    {
         let (field, wanted) = filter.split_once("==")?;
         let wanted = wanted.trim().trim_matches(['"', '\'']);
-        return at.as_array()?.iter().find(|item| item[field.trim()].as_str() == Some(wanted));
+        return at
+            .as_array()?
+            .iter()
+            .find(|item| item[field.trim()].as_str() == Some(wanted));
     }
     match inside.trim_matches(['"', '\'']) {
         name if name.len() != inside.len() => at.get(name),

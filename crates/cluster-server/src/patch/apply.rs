@@ -38,19 +38,34 @@ impl Conflicts {
             .map(|(manager, field)| json!({"reason": "FieldManagerConflict", "message": format!("conflict with {manager}"), "field": field}))
             .collect();
         let message = match self.0.as_slice() {
-            [(manager, field)] => format!("Apply failed with 1 conflict: conflict with {manager}: {field}"),
+            [(manager, field)] => {
+                format!("Apply failed with 1 conflict: conflict with {manager}: {field}")
+            }
             many => {
                 let mut managers: Vec<&String> = many.iter().map(|(manager, _)| manager).collect();
                 managers.sort();
                 managers.dedup();
                 let texts = managers.into_iter().map(|manager| {
-                    let fields = many.iter().filter(|(m, _)| m == manager).map(|(_, field)| format!("- {field}"));
-                    format!("conflicts with {manager}:\n{}", fields.collect::<Vec<_>>().join("\n"))
+                    let fields = many
+                        .iter()
+                        .filter(|(m, _)| m == manager)
+                        .map(|(_, field)| format!("- {field}"));
+                    format!(
+                        "conflicts with {manager}:\n{}",
+                        fields.collect::<Vec<_>>().join("\n")
+                    )
                 });
-                format!("Apply failed with {} conflicts: {}", many.len(), texts.collect::<Vec<_>>().join("\n"))
+                format!(
+                    "Apply failed with {} conflicts: {}",
+                    many.len(),
+                    texts.collect::<Vec<_>>().join("\n")
+                )
             }
         };
-        ApiError { details: Some(json!({"causes": causes})), ..ApiError::new(409, "Conflict", message) }
+        ApiError {
+            details: Some(json!({"causes": causes})),
+            ..ApiError::new(409, "Conflict", message)
+        }
     }
 }
 
@@ -63,49 +78,82 @@ struct Entry {
 impl Entry {
     fn is_of(&self, manager: &Manager) -> bool {
         let subresource = self.value["subresource"].as_str().unwrap_or_default();
-        self.value["manager"] == manager.name.as_str() && self.value["operation"] == "Apply" && subresource == manager.subresource
+        self.value["manager"] == manager.name.as_str()
+            && self.value["operation"] == "Apply"
+            && subresource == manager.subresource
     }
 
     /// As conflicts print it.
     fn printed(&self) -> String {
         let name = &self.value["manager"];
-        match (self.value["operation"] == "Apply", self.value["subresource"].as_str()) {
+        match (
+            self.value["operation"] == "Apply",
+            self.value["subresource"].as_str(),
+        ) {
             (true, _) => name.to_string(),
             (false, Some(subresource)) => {
-                format!("{name} with subresource {subresource:?} using {}", self.value["apiVersion"].as_str().unwrap_or_default())
+                format!(
+                    "{name} with subresource {subresource:?} using {}",
+                    self.value["apiVersion"].as_str().unwrap_or_default()
+                )
             }
-            (false, None) => format!("{name} using {}", self.value["apiVersion"].as_str().unwrap_or_default()),
+            (false, None) => format!(
+                "{name} using {}",
+                self.value["apiVersion"].as_str().unwrap_or_default()
+            ),
         }
     }
 }
 
 /// The object with `patch` applied by `manager`; a new one where there is none.
 pub(super) fn merge(
-    current: Option<&Value>, patch: &Value, resource: &Resource, manager: &Manager, force: bool,
+    current: Option<&Value>,
+    patch: &Value,
+    resource: &Resource,
+    manager: &Manager,
+    force: bool,
 ) -> Result<Value, PatchError> {
     check(patch, resource, manager)?;
     let schema = Schema::of(resource);
     let wanted = applied_fields(patch, schema);
     let mut live = current.cloned().unwrap_or_else(|| json!({}));
     let mut entries = entries(&live);
-    let before = entries.iter().position(|entry| entry.is_of(manager)).map(|at| entries.remove(at));
+    let before = entries
+        .iter()
+        .position(|entry| entry.is_of(manager))
+        .map(|at| entries.remove(at));
 
     let conflicts = conflicts(&live, patch, &wanted, &entries);
     if !conflicts.is_empty() && !force {
-        let told = conflicts.iter().map(|(at, path)| (entries[*at].printed(), fields::printed(path)));
-        return Err(PatchError::Conflicts(std::sync::Arc::new(Conflicts(told.collect()))));
+        let told = conflicts
+            .iter()
+            .map(|(at, path)| (entries[*at].printed(), fields::printed(path)));
+        return Err(PatchError::Conflicts(std::sync::Arc::new(Conflicts(
+            told.collect(),
+        ))));
     }
     for (at, path) in conflicts {
         entries[at].set.remove(&path);
     }
     if let Some(before) = &before {
-        let owned = |path: &FieldPath| wanted.has(path) || entries.iter().any(|entry| entry.set.has(path));
-        let gone: Vec<FieldPath> = before.set.paths().into_iter().filter(|path| !owned(path)).collect();
-        gone.iter().for_each(|path| fields::delete(&mut live, path));
+        let owned =
+            |path: &FieldPath| wanted.has(path) || entries.iter().any(|entry| entry.set.has(path));
+        let gone: Vec<FieldPath> = before
+            .set
+            .paths()
+            .into_iter()
+            .filter(|path| !owned(path))
+            .collect();
+        for path in gone {
+            fields::delete(&mut live, &path);
+        }
     }
     merge_value(&mut live, patch, schema);
     let unchanged = before.filter(|before| before.set == wanted);
-    let time = unchanged.map_or_else(|| json!(manager.time), |before| before.value["time"].clone());
+    let time = unchanged.map_or_else(
+        || json!(manager.time),
+        |before| before.value["time"].clone(),
+    );
     write_entries(&mut live, entries, manager, &wanted, &time);
     Ok(live)
 }
@@ -114,13 +162,23 @@ fn check(patch: &Value, resource: &Resource, manager: &Manager) -> Result<(), Pa
     if manager.name.is_empty() {
         return Err(PatchError::NoManager);
     }
-    if patch["metadata"]["managedFields"].as_array().is_some_and(|list| !list.is_empty()) {
-        return Err(PatchError::Malformed("metadata.managedFields must be nil".to_owned()));
+    if patch["metadata"]["managedFields"]
+        .as_array()
+        .is_some_and(|list| !list.is_empty())
+    {
+        return Err(PatchError::Malformed(
+            "metadata.managedFields must be nil".to_owned(),
+        ));
     }
-    let (version, kind) = (patch["apiVersion"].as_str().unwrap_or_default(), patch["kind"].as_str().unwrap_or_default());
+    let (version, kind) = (
+        patch["apiVersion"].as_str().unwrap_or_default(),
+        patch["kind"].as_str().unwrap_or_default(),
+    );
     if version != resource.api_version() || kind != resource.kind {
         let wanted = format!("{}, Kind={}", resource.api_version(), resource.kind);
-        return Err(PatchError::Malformed(format!("an apply patch says what it is: expected {wanted}, found {version}, Kind={kind}")));
+        return Err(PatchError::Malformed(format!(
+            "an apply patch says what it is: expected {wanted}, found {version}, Kind={kind}"
+        )));
     }
     Ok(())
 }
@@ -137,24 +195,45 @@ fn applied_fields(patch: &Value, schema: Schema<'_>) -> FieldSet {
         "f:generation",
         "f:managedFields",
     ];
-    let set = FieldSet::of(patch, schema).without(&["f:apiVersion"]).without(&["f:kind"]);
-    IDENTITY.iter().fold(set, |set, field| set.without(&["f:metadata", field]))
+    let set = FieldSet::of(patch, schema)
+        .without(&["f:apiVersion"])
+        .without(&["f:kind"]);
+    IDENTITY
+        .iter()
+        .fold(set, |set, field| set.without(&["f:metadata", field]))
 }
 
 fn entries(live: &Value) -> Vec<Entry> {
-    let list = live["metadata"]["managedFields"].as_array().into_iter().flatten();
-    list.map(|value| Entry { value: value.clone(), set: FieldSet::parse(&value["fieldsV1"]) }).collect()
+    let list = live["metadata"]["managedFields"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    list.map(|value| Entry {
+        value: value.clone(),
+        set: FieldSet::parse(&value["fieldsV1"]),
+    })
+    .collect()
 }
 
 /// Fields that the patch wants otherwise than they are and that another entry has.
-fn conflicts(live: &Value, patch: &Value, wanted: &FieldSet, entries: &[Entry]) -> Vec<(usize, FieldPath)> {
+fn conflicts(
+    live: &Value,
+    patch: &Value,
+    wanted: &FieldSet,
+    entries: &[Entry],
+) -> Vec<(usize, FieldPath)> {
     let mut out = Vec::new();
     for path in wanted.paths() {
         // An element of a keyed list is nobody's alone: only its fields can differ.
-        if path.last().is_some_and(|name| name.starts_with("k:")) || fields::at(live, &path) == fields::at(patch, &path) {
+        if path.last().is_some_and(|name| name.starts_with("k:"))
+            || fields::at(live, &path) == fields::at(patch, &path)
+        {
             continue;
         }
-        let owners = entries.iter().enumerate().filter(|(_, entry)| entry.set.has(&path));
+        let owners = entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.set.has(&path));
         out.extend(owners.map(|(at, _)| (at, path.clone())));
     }
     out
@@ -186,7 +265,9 @@ fn merge_list(live: &mut Value, items: &[Value], schema: Schema<'_>, name: &str)
     };
     for item in items {
         let same = |there: &Value| match &listing {
-            Listing::Map(keys) => keys.iter().all(|key| key_of(there, key) == key_of(item, key)),
+            Listing::Map(keys) => keys
+                .iter()
+                .all(|key| key_of(there, key) == key_of(item, key)),
             _ => there == item,
         };
         match list.iter_mut().find(|there| same(there)) {
@@ -196,7 +277,13 @@ fn merge_list(live: &mut Value, items: &[Value], schema: Schema<'_>, name: &str)
     }
 }
 
-fn write_entries(live: &mut Value, entries: Vec<Entry>, manager: &Manager, wanted: &FieldSet, time: &Value) {
+fn write_entries(
+    live: &mut Value,
+    entries: Vec<Entry>,
+    manager: &Manager,
+    wanted: &FieldSet,
+    time: &Value,
+) {
     let mut list: Vec<Value> = Vec::new();
     let mut own = json!({
         "manager": manager.name, "operation": "Apply", "apiVersion": manager.api_version, "time": time,
@@ -211,4 +298,88 @@ fn write_entries(live: &mut Value, entries: Vec<Entry>, manager: &Manager, wante
         list.push(entry.value);
     }
     live["metadata"]["managedFields"] = Value::Array(list);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::Kinds;
+
+    fn applied(
+        current: Option<&Value>,
+        patch: &Value,
+        manager: &str,
+        force: bool,
+    ) -> Result<Value, PatchError> {
+        let kinds = Kinds::default();
+        let pods = kinds.resolve("", "v1", "pods").expect("pods are served");
+        let manager = Manager {
+            name: manager.to_owned(),
+            api_version: "v1".to_owned(),
+            ..Manager::default()
+        };
+        merge(current, patch, &pods, &manager, force)
+    }
+
+    fn pod(spec: &Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec})
+    }
+
+    #[test]
+    fn what_a_manager_no_longer_wants_goes_away_and_the_rest_stays() {
+        let first =
+            pod(&json!({"containers": [{"name": "a", "image": "x"}, {"name": "b", "image": "y"}]}));
+        let mut live = applied(None, &first, "m", false).expect("applies");
+        live["spec"]["nodeName"] = json!("n");
+        let live = applied(
+            Some(&live),
+            &pod(&json!({"containers": [{"name": "a", "image": "z"}]})),
+            "m",
+            false,
+        )
+        .expect("applies");
+        assert_eq!(
+            live["spec"],
+            json!({"containers": [{"name": "a", "image": "z"}], "nodeName": "n"})
+        );
+    }
+
+    #[test]
+    fn a_field_of_another_manager_is_a_conflict_unless_forced() {
+        let live = applied(
+            None,
+            &pod(&json!({"containers": [{"name": "a", "image": "x"}]})),
+            "one",
+            false,
+        )
+        .expect("applies");
+        let patch = pod(&json!({"containers": [{"name": "a", "image": "z"}]}));
+        let PatchError::Conflicts(conflicts) =
+            applied(Some(&live), &patch, "two", false).expect_err("conflicts")
+        else {
+            panic!("another error than a conflict");
+        };
+        let error = conflicts.to_api_error();
+        assert_eq!(
+            error.message,
+            "Apply failed with 1 conflict: conflict with \"one\": .spec.containers[name=\"a\"].image"
+        );
+        let forced = applied(Some(&live), &patch, "two", true).expect("applies");
+        assert_eq!(forced["spec"]["containers"][0]["image"], "z");
+        let one = &forced["metadata"]["managedFields"][1];
+        assert_eq!(
+            one["fieldsV1"],
+            json!({"f:spec": {"f:containers": {"k:{\"name\":\"a\"}": {".": {}, "f:name": {}}}}})
+        );
+    }
+
+    #[test]
+    fn applying_the_same_again_changes_nothing() {
+        let patch = pod(&json!({"containers": [{"name": "a", "ports": [{"containerPort": 80}]}]}));
+        let once = applied(None, &patch, "m", false).expect("applies");
+        assert_eq!(
+            applied(Some(&once), &patch, "m", false).expect("applies"),
+            once
+        );
+    }
 }

@@ -24,16 +24,26 @@ pub(super) struct Schema<'a> {
 
 impl<'a> Schema<'a> {
     pub(super) fn of(resource: &'a Resource) -> Self {
-        Self { is_custom: resource.custom, node: resource.schema.as_ref() }
+        Self {
+            is_custom: resource.custom,
+            node: resource.schema.as_ref(),
+        }
     }
 
     pub(super) fn field(self, name: &str) -> Self {
-        let node = self.node.and_then(|node| node["properties"].get(name).or_else(|| node.get("additionalProperties")));
+        let node = self.node.and_then(|node| {
+            node["properties"]
+                .get(name)
+                .or_else(|| node.get("additionalProperties"))
+        });
         Self { node, ..self }
     }
 
     pub(super) fn item(self) -> Self {
-        Self { node: self.node.and_then(|node| node.get("items")), ..self }
+        Self {
+            node: self.node.and_then(|node| node.get("items")),
+            ..self
+        }
     }
 
     /// What the list in the field `name` is; `self` is at that field.
@@ -43,14 +53,21 @@ impl<'a> Schema<'a> {
             return match keys_of(name) {
                 ListKind::Atomic => Listing::Atomic,
                 ListKind::Set => Listing::Set,
-                ListKind::Map(keys) => Listing::Map(keys.iter().map(|&key| key.to_owned()).collect()),
+                ListKind::Map(keys) => {
+                    Listing::Map(keys.iter().map(|&key| key.to_owned()).collect())
+                }
             };
         }
-        let Some(node) = self.node else { return Listing::Atomic };
+        let Some(node) = self.node else {
+            return Listing::Atomic;
+        };
         match node["x-kubernetes-list-type"].as_str() {
             Some("set") => Listing::Set,
             Some("map") => {
-                let keys = node["x-kubernetes-list-map-keys"].as_array().into_iter().flatten();
+                let keys = node["x-kubernetes-list-map-keys"]
+                    .as_array()
+                    .into_iter()
+                    .flatten();
                 Listing::Map(keys.filter_map(Value::as_str).map(str::to_owned).collect())
             }
             _ => Listing::Atomic,
@@ -58,7 +75,8 @@ impl<'a> Schema<'a> {
     }
 
     fn is_atomic_map(self) -> bool {
-        self.node.is_some_and(|node| node["x-kubernetes-map-type"] == "atomic")
+        self.node
+            .is_some_and(|node| node["x-kubernetes-map-type"] == "atomic")
     }
 }
 
@@ -74,17 +92,24 @@ pub(super) type FieldPath = Vec<String>;
 
 impl FieldSet {
     fn leaf() -> Self {
-        Self { is_member: true, children: BTreeMap::new() }
+        Self {
+            is_member: true,
+            children: BTreeMap::new(),
+        }
     }
 
     /// The fields that a value has.
     pub(super) fn of(value: &Value, schema: Schema<'_>) -> Self {
         let mut out = Self::default();
-        let Some(fields) = value.as_object() else { return Self::leaf() };
+        let Some(fields) = value.as_object() else {
+            return Self::leaf();
+        };
         for (name, value) in fields {
             let at = schema.field(name);
             let child = match value {
-                Value::Object(inner) if !inner.is_empty() && !at.is_atomic_map() => Self::of(value, at),
+                Value::Object(inner) if !inner.is_empty() && !at.is_atomic_map() => {
+                    Self::of(value, at)
+                }
                 Value::Array(items) => Self::of_list(items, at, name),
                 _ => Self::leaf(),
             };
@@ -97,7 +122,9 @@ impl FieldSet {
         let mut out = Self::default();
         match schema.listing(name) {
             Listing::Atomic => return Self::leaf(),
-            Listing::Set => out.children.extend(items.iter().map(|item| (format!("v:{item}"), Self::leaf()))),
+            Listing::Set => out
+                .children
+                .extend(items.iter().map(|item| (format!("v:{item}"), Self::leaf()))),
             Listing::Map(keys) => {
                 for item in items {
                     let mut child = Self::of(item, schema.item());
@@ -106,7 +133,11 @@ impl FieldSet {
                 }
             }
         }
-        if out.children.is_empty() { Self::leaf() } else { out }
+        if out.children.is_empty() {
+            Self::leaf()
+        } else {
+            out
+        }
     }
 
     /// Reads `fieldsV1`.
@@ -131,7 +162,11 @@ impl FieldSet {
         if self.is_member && !self.children.is_empty() {
             out.insert(".".to_owned(), json!({}));
         }
-        out.extend(self.children.iter().map(|(name, child)| (name.clone(), child.to_value())));
+        out.extend(
+            self.children
+                .iter()
+                .map(|(name, child)| (name.clone(), child.to_value())),
+        );
         Value::Object(out)
     }
 
@@ -139,7 +174,10 @@ impl FieldSet {
     pub(super) fn has(&self, path: &[String]) -> bool {
         match path.split_first() {
             None => self.is_member,
-            Some((first, rest)) => self.children.get(first).is_some_and(|child| child.has(rest)),
+            Some((first, rest)) => self
+                .children
+                .get(first)
+                .is_some_and(|child| child.has(rest)),
         }
     }
 
@@ -208,7 +246,10 @@ impl FieldSet {
 fn element(item: &Value, keys: &[String]) -> String {
     let mut sorted: Vec<&String> = keys.iter().collect();
     sorted.sort();
-    let entries: Map<String, Value> = sorted.into_iter().map(|key| (key.clone(), key_of(item, key))).collect();
+    let entries: Map<String, Value> = sorted
+        .into_iter()
+        .map(|key| (key.clone(), key_of(item, key)))
+        .collect();
     format!("k:{}", Value::Object(entries))
 }
 
@@ -236,17 +277,24 @@ fn step<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
 
 fn position(list: &Value, keys: &str) -> Option<usize> {
     let wanted: Map<String, Value> = serde_json::from_str(keys).ok()?;
-    list.as_array()?.iter().position(|item| wanted.iter().all(|(key, value)| key_of(item, key) == *value))
+    list.as_array()?.iter().position(|item| {
+        wanted
+            .iter()
+            .all(|(key, value)| key_of(item, key) == *value)
+    })
 }
 
 /// The value at a path.
 pub(super) fn at<'a>(object: &'a Value, path: &[String]) -> Option<&'a Value> {
-    path.iter().try_fold(object, |value, name| step(value, name))
+    path.iter()
+        .try_fold(object, |value, name| step(value, name))
 }
 
 /// Takes the value at a path out of an object.
 pub(super) fn delete(object: &mut Value, path: &[String]) {
-    let Some((last, parents)) = path.split_last() else { return };
+    let Some((last, parents)) = path.split_last() else {
+        return;
+    };
     let mut value = object;
     for name in parents {
         let next = match name.split_at_checked(2) {
@@ -261,7 +309,10 @@ pub(super) fn delete(object: &mut Value, path: &[String]) {
         (Some(("f:", field)), Value::Object(fields)) => {
             fields.shift_remove(field);
         }
-        (Some(("v:", text)), Value::Array(items)) => items.retain(|item| item.to_string() != text),
+        (Some(("v:", text)), Value::Array(items)) => {
+            let gone: Option<Value> = serde_json::from_str(text).ok();
+            items.retain(|item| gone.as_ref() != Some(item));
+        }
         (Some(("k:", keys)), list @ Value::Array(_)) => {
             if let (Some(at), Some(items)) = (position(list, keys), list.as_array_mut()) {
                 items.remove(at);
@@ -282,10 +333,13 @@ pub(super) fn printed(path: &[String]) -> String {
             }
             Some(("k:", keys)) => {
                 let keys: Map<String, Value> = serde_json::from_str(keys).unwrap_or_default();
-                let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                out.push_str(&format!("[{}]", keys.join(",")));
+                let keys: Vec<String> = keys
+                    .iter()
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect();
+                out.extend(["[", &keys.join(","), "]"]);
             }
-            Some(("v:", text)) => out.push_str(&format!("[={text}]")),
+            Some(("v:", text)) => out.extend(["[=", text, "]"]),
             _ => {}
         }
     }

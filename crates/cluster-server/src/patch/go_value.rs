@@ -8,11 +8,17 @@ pub fn go_text(value: &Value) -> String {
         Value::Null => "<nil>".to_owned(),
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::Array(items) => format!("[{}]", items.iter().map(go_text).collect::<Vec<_>>().join(" ")),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(go_text).collect::<Vec<_>>().join(" ")
+        ),
         Value::Object(fields) => {
             let mut entries: Vec<_> = fields.iter().collect();
             entries.sort_by_key(|(key, _)| key.as_str());
-            let entries: Vec<_> = entries.into_iter().map(|(key, value)| format!("{key}:{}", go_text(value))).collect();
+            let entries: Vec<_> = entries
+                .into_iter()
+                .map(|(key, value)| format!("{key}:{}", go_text(value)))
+                .collect();
             format!("map[{}]", entries.join(" "))
         }
     }

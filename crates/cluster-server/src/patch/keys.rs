@@ -23,16 +23,28 @@ struct Row {
 }
 
 const fn row(field: &'static str, merge: Option<&'static str>, apply: ListKind) -> Row {
-    Row { field, merge, apply }
+    Row {
+        field,
+        merge,
+        apply,
+    }
 }
 
 const TABLE: &[Row] = &[
     row("addresses", Some("type"), ListKind::Map(&["type"])),
-    row("allocatedResourcesStatus", Some("name"), ListKind::Map(&["name"])),
+    row(
+        "allocatedResourcesStatus",
+        Some("name"),
+        ListKind::Map(&["name"]),
+    ),
     row("conditions", Some("type"), ListKind::Map(&["type"])),
     row("containers", Some("name"), ListKind::Map(&["name"])),
     row("env", Some("name"), ListKind::Map(&["name"])),
-    row("ephemeralContainers", Some("name"), ListKind::Map(&["name"])),
+    row(
+        "ephemeralContainers",
+        Some("name"),
+        ListKind::Map(&["name"]),
+    ),
     row("finalizers", Some(""), ListKind::Set),
     row("hostAliases", Some("ip"), ListKind::Map(&["ip"])),
     row("hostIPs", Some("ip"), ListKind::Atomic),
@@ -42,20 +54,43 @@ const TABLE: &[Row] = &[
     row("ownerReferences", Some("uid"), ListKind::Map(&["uid"])),
     row("podCIDRs", Some(""), ListKind::Set),
     row("podIPs", Some("ip"), ListKind::Map(&["ip"])),
-    row("ports", Some("containerPort"), ListKind::Map(&["containerPort", "protocol"])),
-    row("resourceClaimStatuses", Some("name"), ListKind::Map(&["name"])),
+    row(
+        "ports",
+        Some("containerPort"),
+        ListKind::Map(&["containerPort", "protocol"]),
+    ),
+    row(
+        "resourceClaimStatuses",
+        Some("name"),
+        ListKind::Map(&["name"]),
+    ),
     row("resourceClaims", Some("name"), ListKind::Map(&["name"])),
     row("schedulingGates", Some("name"), ListKind::Map(&["name"])),
     row("secrets", Some("name"), ListKind::Map(&["name"])),
-    row("topologySpreadConstraints", Some("topologyKey"), ListKind::Map(&["topologyKey", "whenUnsatisfiable"])),
-    row("volumeDevices", Some("devicePath"), ListKind::Map(&["devicePath"])),
-    row("volumeMounts", Some("mountPath"), ListKind::Map(&["mountPath"])),
+    row(
+        "topologySpreadConstraints",
+        Some("topologyKey"),
+        ListKind::Map(&["topologyKey", "whenUnsatisfiable"]),
+    ),
+    row(
+        "volumeDevices",
+        Some("devicePath"),
+        ListKind::Map(&["devicePath"]),
+    ),
+    row(
+        "volumeMounts",
+        Some("mountPath"),
+        ListKind::Map(&["mountPath"]),
+    ),
     row("volumes", Some("name"), ListKind::Map(&["name"])),
     row("webhooks", Some("name"), ListKind::Map(&["name"])),
 ];
 
 fn find(field: &str) -> Option<&'static Row> {
-    TABLE.binary_search_by_key(&field, |row| row.field).ok().map(|at| &TABLE[at])
+    TABLE
+        .binary_search_by_key(&field, |row| row.field)
+        .ok()
+        .map(|at| &TABLE[at])
 }
 
 /// The key by which strategic merge patches merge the list `field`: `Some("")` for a set of scalars, `None` where the

@@ -70,23 +70,36 @@ impl Prepared {
     /// Parses a patch.
     pub fn parse(kind: PatchType, bytes: &[u8]) -> Result<Self, PatchError> {
         let (value, duplicates) = parse_json(bytes)?;
-        let mut prepared = Self { kind, value, operations: None, duplicates };
+        let mut prepared = Self {
+            kind,
+            value,
+            operations: None,
+            duplicates,
+        };
         match kind {
             PatchType::Json => {
                 let count = prepared.value.as_array().map_or(0, Vec::len);
                 if count > MAX_OPERATIONS {
-                    let text = format!("The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {count}");
+                    let text = format!(
+                        "The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {count}"
+                    );
                     return Err(PatchError::TooManyOperations(text));
                 }
                 let found = go_kind(&prepared.value);
                 let operations = serde_json::from_value(prepared.value.clone()).map_err(|_| {
-                    PatchError::Malformed(format!("json: cannot unmarshal {found} into Go value of type jsonpatch.Patch"))
+                    PatchError::Malformed(format!(
+                        "json: cannot unmarshal {found} into Go value of type jsonpatch.Patch"
+                    ))
                 })?;
                 prepared.operations = Some(operations);
             }
-            PatchType::Merge | PatchType::Strategic | PatchType::Apply { .. } if !prepared.value.is_object() => {
+            PatchType::Merge | PatchType::Strategic | PatchType::Apply { .. }
+                if !prepared.value.is_object() =>
+            {
                 let found = go_kind(&prepared.value);
-                let text = format!("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}");
+                let text = format!(
+                    "json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+                );
                 return Err(PatchError::Malformed(text));
             }
             _ => {}
@@ -95,7 +108,12 @@ impl Prepared {
     }
 
     /// The object with the patch applied.
-    pub fn apply(&self, current: &Value, resource: &Resource, manager: &apply::Manager) -> Result<Value, PatchError> {
+    pub fn apply(
+        &self,
+        current: &Value,
+        resource: &Resource,
+        manager: &apply::Manager,
+    ) -> Result<Value, PatchError> {
         match self.kind {
             PatchType::Json => {
                 let mut out = current.clone();
@@ -109,14 +127,22 @@ impl Prepared {
                 Ok(out)
             }
             PatchType::Strategic => strategic::merge(current, &self.value),
-            PatchType::Apply { force } => apply::merge(Some(current), &self.value, resource, manager, force),
+            PatchType::Apply { force } => {
+                apply::merge(Some(current), &self.value, resource, manager, force)
+            }
         }
     }
 
     /// The object that an apply patch creates; `None` of other patches.
-    pub fn applied_new(&self, resource: &Resource, manager: &apply::Manager) -> Option<Result<Value, PatchError>> {
+    pub fn applied_new(
+        &self,
+        resource: &Resource,
+        manager: &apply::Manager,
+    ) -> Option<Result<Value, PatchError>> {
         match self.kind {
-            PatchType::Apply { force } => Some(apply::merge(None, &self.value, resource, manager, force)),
+            PatchType::Apply { force } => {
+                Some(apply::merge(None, &self.value, resource, manager, force))
+            }
             _ => None,
         }
     }
@@ -135,11 +161,15 @@ impl Prepared {
     /// The error of a patch whose outcome is no object of the kind.
     pub fn mistyped(&self, patched: &Value, text: String) -> PatchError {
         match self.kind {
-            PatchType::Strategic => {
-                PatchError::Mistyped { value: go_text(&self.value), text: go_value::restore_error(&text).unwrap_or(text) }
-            }
+            PatchType::Strategic => PatchError::Mistyped {
+                value: go_text(&self.value),
+                text: go_value::restore_error(&text).unwrap_or(text),
+            },
             PatchType::Apply { .. } => PatchError::Malformed(text),
-            PatchType::Json | PatchType::Merge => PatchError::Mistyped { value: patched.to_string(), text },
+            PatchType::Json | PatchType::Merge => PatchError::Mistyped {
+                value: patched.to_string(),
+                text,
+            },
         }
     }
 }

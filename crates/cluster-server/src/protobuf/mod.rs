@@ -62,8 +62,14 @@ pub fn decode(bytes: &[u8]) -> Result<Value, ProtobufError> {
         }
     }
     // Delete options come under the version of whatever group is deleted from.
-    let known = table::root(&api_version, &kind).or_else(|| (kind == "DeleteOptions").then(|| table::root("v1", &kind)).flatten());
-    let Some(message) = known else { return Err(ProtobufError::UnknownKind { api_version, kind }) };
+    let known = table::root(&api_version, &kind).or_else(|| {
+        (kind == "DeleteOptions")
+            .then(|| table::root("v1", &kind))
+            .flatten()
+    });
+    let Some(message) = known else {
+        return Err(ProtobufError::UnknownKind { api_version, kind });
+    };
     let mut out = json!({"kind": kind, "apiVersion": api_version});
     if let Value::Object(fields) = message_value(message, raw, 0)?
         && let Some(out) = out.as_object_mut()
@@ -80,7 +86,9 @@ fn message_value(message: &Message, bytes: &[u8], depth: usize) -> Result<Value,
     let mut out = Map::new();
     for part in Fields::of(bytes) {
         let (number, payload) = part?;
-        let Some(field) = message.field(number) else { continue };
+        let Some(field) = message.field(number) else {
+            continue;
+        };
         if field.is_map {
             let (key, value) = entry(field, &payload, depth)?;
             out.entry(field.name.clone()).or_insert_with(|| json!({}))[key] = value;
@@ -92,7 +100,9 @@ fn message_value(message: &Message, bytes: &[u8], depth: usize) -> Result<Value,
                 out.extend(inner);
             }
         } else if field.is_repeated {
-            let list = out.entry(field.name.clone()).or_insert_with(|| Value::Array(Vec::new()));
+            let list = out
+                .entry(field.name.clone())
+                .or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(list) = list {
                 list.push(value);
             }
@@ -103,7 +113,11 @@ fn message_value(message: &Message, bytes: &[u8], depth: usize) -> Result<Value,
     Ok(Value::Object(out))
 }
 
-fn entry(field: &Field, payload: &Payload<'_>, depth: usize) -> Result<(String, Value), ProtobufError> {
+fn entry(
+    field: &Field,
+    payload: &Payload<'_>,
+    depth: usize,
+) -> Result<(String, Value), ProtobufError> {
     let (mut key, mut found) = (String::new(), None);
     for part in Fields::of(payload.bytes()?) {
         match part? {
@@ -172,9 +186,15 @@ fn time(bytes: &[u8], micro: bool) -> Result<Value, ProtobufError> {
     }
     let nanos = i32::try_from(nanos).unwrap_or(0);
     let time = seconds.and_then(|seconds| jiff::Timestamp::new(seconds, nanos).ok());
-    let format = if micro { "%Y-%m-%dT%H:%M:%S%.6fZ" } else { "%Y-%m-%dT%H:%M:%SZ" };
+    let format = if micro {
+        "%Y-%m-%dT%H:%M:%S%.6fZ"
+    } else {
+        "%Y-%m-%dT%H:%M:%SZ"
+    };
     // Go's zero time is a time that was not set.
-    Ok(time.filter(|t| t.as_second() > -62_135_596_800).map_or(Value::Null, |t| t.strftime(format).to_string().into()))
+    Ok(time
+        .filter(|t| t.as_second() > -62_135_596_800)
+        .map_or(Value::Null, |t| t.strftime(format).to_string().into()))
 }
 
 fn int_or_string(bytes: &[u8]) -> Result<Value, ProtobufError> {
@@ -220,22 +240,37 @@ mod tests {
         let data = bytes(2, &[bytes(1, b"k"), bytes(2, b"v")].concat());
         let expected = json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "c", "creationTimestamp": null},
             "data": {"k": "v"}});
-        assert_eq!(decode(&body("v1", "ConfigMap", &[metadata, data].concat())).unwrap(), expected);
+        assert_eq!(
+            decode(&body("v1", "ConfigMap", &[metadata, data].concat())).unwrap(),
+            expected
+        );
     }
 
     #[test]
     fn an_ephemeral_container_is_one_object_in_json() {
         let common = bytes(1, &bytes(1, b"dbg"));
         let container = [common, bytes(2, b"app")].concat();
-        let spec = [vec![0x92, 0x02, u8::try_from(container.len()).unwrap()], container].concat();
+        let spec = [
+            vec![0x92, 0x02, u8::try_from(container.len()).unwrap()],
+            container,
+        ]
+        .concat();
         let decoded = decode(&body("v1", "Pod", &bytes(2, &spec))).unwrap();
         assert_eq!(decoded["spec"]["ephemeralContainers"][0]["name"], "dbg");
-        assert_eq!(decoded["spec"]["ephemeralContainers"][0]["targetContainerName"], "app");
+        assert_eq!(
+            decoded["spec"]["ephemeralContainers"][0]["targetContainerName"],
+            "app"
+        );
     }
 
     #[test]
     fn damaged_bodies_are_rejected() {
-        for bytes in [&b"{}"[..], b"k8s\0\x0a\xff", b"k8s\0\x0a\x05ab", b"k8s\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"] {
+        for bytes in [
+            &b"{}"[..],
+            b"k8s\0\x0a\xff",
+            b"k8s\0\x0a\x05ab",
+            b"k8s\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+        ] {
             assert!(decode(bytes).is_err(), "{bytes:?}");
         }
     }

@@ -74,13 +74,20 @@ impl<'a> Fields<'a> {
 
     fn take(&mut self, length: u64) -> Result<&'a [u8], WireError> {
         let length = usize::try_from(length).map_err(|_| WireError::Truncated)?;
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(WireError::Truncated)?;
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(WireError::Truncated)?;
         self.rest = rest;
         Ok(taken)
     }
 
     fn fixed(&mut self, length: u64) -> Result<u64, WireError> {
-        Ok(self.take(length)?.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        Ok(self
+            .take(length)?
+            .iter()
+            .rev()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
     fn field(&mut self) -> Result<(u64, Payload<'a>), WireError> {

@@ -34,12 +34,18 @@ pub struct Object {
 impl Object {
     /// An object at `revision`; `metadata.resourceVersion` is left as `value` has it.
     pub fn new(value: Value, revision: u64) -> Self {
-        Self { value, revision, json: OnceLock::new() }
+        Self {
+            value,
+            revision,
+            json: OnceLock::new(),
+        }
     }
 
     /// The object as JSON text, made once and shared by all readers.
     pub fn json(&self) -> Bytes {
-        self.json.get_or_init(|| Bytes::from(self.value.to_string())).clone()
+        self.json
+            .get_or_init(|| Bytes::from(self.value.to_string()))
+            .clone()
     }
 }
 
@@ -112,7 +118,9 @@ impl Store {
         }
         let weak = Arc::downgrade(&store);
         let name = std::thread::Builder::new().name("store".to_owned());
-        let handle = name.spawn(move || writer::run(connection, &receiver, &weak, start)).map_err(|_| StoreError::Closed)?;
+        let handle = name
+            .spawn(move || writer::run(connection, &receiver, &weak, start))
+            .map_err(|_| StoreError::Closed)?;
         *store.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
         Ok(store)
     }
@@ -135,23 +143,41 @@ impl Store {
     }
 
     /// Stores a new object.
-    pub async fn create(&self, resource: &str, namespace: &str, name: &str, value: Value) -> Result<Arc<Object>, StoreError> {
-        self.write(resource, namespace, name, Write::Create(value)).await
+    pub async fn create(
+        &self,
+        resource: &str,
+        namespace: &str,
+        name: &str,
+        value: Value,
+    ) -> Result<Arc<Object>, StoreError> {
+        self.write(resource, namespace, name, Write::Create(value))
+            .await
     }
 
     /// Replaces an object that is still at revision `expected`.
     pub async fn update(
-        &self, resource: &str, namespace: &str, name: &str, expected: u64, value: Value,
+        &self,
+        resource: &str,
+        namespace: &str,
+        name: &str,
+        expected: u64,
+        value: Value,
     ) -> Result<Arc<Object>, StoreError> {
-        self.write(resource, namespace, name, Write::Update(expected, value)).await
+        self.write(resource, namespace, name, Write::Update(expected, value))
+            .await
     }
 
     /// Removes an object, if it is still at revision `expected` where that is given. The answer is its last state,
     /// at the revision of the removal.
     pub async fn delete(
-        &self, resource: &str, namespace: &str, name: &str, expected: Option<u64>,
+        &self,
+        resource: &str,
+        namespace: &str,
+        name: &str,
+        expected: Option<u64>,
     ) -> Result<Arc<Object>, StoreError> {
-        self.write(resource, namespace, name, Write::Delete(expected)).await
+        self.write(resource, namespace, name, Write::Delete(expected))
+            .await
     }
 
     /// All changes of a resource after revision `from`.
@@ -161,29 +187,63 @@ impl Store {
 
     /// Ends the writer after what it has been given is durable. Later writes are refused.
     pub fn close(&self) {
-        drop(self.commands.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let handle = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(
+            self.commands
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        let handle = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(handle) = handle.filter(|h| h.thread().id() != std::thread::current().id()) {
             drop(handle.join());
         }
     }
 
-    async fn write(&self, resource: &str, namespace: &str, name: &str, write: Write) -> Result<Arc<Object>, StoreError> {
+    async fn write(
+        &self,
+        resource: &str,
+        namespace: &str,
+        name: &str,
+        write: Write,
+    ) -> Result<Arc<Object>, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let command = Command { resource: resource.to_owned(), namespace: namespace.to_owned(), name: name.to_owned(), write, reply };
+        let command = Command {
+            resource: resource.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            write,
+            reply,
+        };
         {
             let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-            commands.as_ref().ok_or(StoreError::Closed)?.send(command).map_err(|_| StoreError::Closed)?;
+            commands
+                .as_ref()
+                .ok_or(StoreError::Closed)?
+                .send(command)
+                .map_err(|_| StoreError::Closed)?;
         }
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
     fn shard(&self, resource: &str) -> Arc<Shard> {
-        if let Some(shard) = self.shards.read().unwrap_or_else(PoisonError::into_inner).get(resource) {
+        if let Some(shard) = self
+            .shards
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(resource)
+        {
             return Arc::clone(shard);
         }
         let mut shards = self.shards.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(shards.entry(resource.to_owned()).or_insert_with(|| Arc::new(Shard::new(self.start))))
+        Arc::clone(
+            shards
+                .entry(resource.to_owned())
+                .or_insert_with(|| Arc::new(Shard::new(self.start))),
+        )
     }
 
     fn set_revision(&self, revision: u64) {

@@ -28,28 +28,50 @@ pub(super) struct Shard {
 
 impl Shard {
     pub(super) fn new(start: u64) -> Self {
-        let inner = Inner { forgotten: start, ..Inner::default() };
-        Self { inner: RwLock::new(inner), notify: tokio::sync::watch::channel(start).0 }
+        let inner = Inner {
+            forgotten: start,
+            ..Inner::default()
+        };
+        Self {
+            inner: RwLock::new(inner),
+            notify: tokio::sync::watch::channel(start).0,
+        }
     }
 
     pub(super) fn load(&self, key: Key, object: Object) {
-        self.inner.write().unwrap_or_else(PoisonError::into_inner).objects.insert(key, Arc::new(object));
+        self.inner
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .objects
+            .insert(key, Arc::new(object));
     }
 
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Object>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner.objects.get(&(namespace.to_owned(), name.to_owned())).cloned()
+        inner
+            .objects
+            .get(&(namespace.to_owned(), name.to_owned()))
+            .cloned()
     }
 
     /// `revision` is asked under the lock, so that the list is of exactly that moment for this resource.
-    pub(super) fn list(&self, namespace: Option<&str>, revision: impl FnOnce() -> u64) -> (Vec<Arc<Object>>, u64) {
+    pub(super) fn list(
+        &self,
+        namespace: Option<&str>,
+        revision: impl FnOnce() -> u64,
+    ) -> (Vec<Arc<Object>>, u64) {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let objects = match namespace {
             None => inner.objects.values().cloned().collect(),
             Some(namespace) => {
                 let from = (namespace.to_owned(), String::new());
-                let range = inner.objects.range((Bound::Included(from), Bound::Unbounded));
-                range.take_while(|(key, _)| key.0 == namespace).map(|(_, object)| Arc::clone(object)).collect()
+                let range = inner
+                    .objects
+                    .range((Bound::Included(from), Bound::Unbounded));
+                range
+                    .take_while(|(key, _)| key.0 == namespace)
+                    .map(|(_, object)| Arc::clone(object))
+                    .collect()
             }
         };
         (objects, revision())
@@ -62,7 +84,9 @@ impl Shard {
         if change.kind == EventType::Deleted {
             inner.objects.remove(key);
         } else {
-            inner.objects.insert(key.clone(), Arc::clone(&change.object));
+            inner
+                .objects
+                .insert(key.clone(), Arc::clone(&change.object));
         }
         inner.history.push_back(Arc::new(change));
         if inner.history.len() > HISTORY
@@ -83,9 +107,14 @@ impl Shard {
     pub(super) fn after(&self, from: u64, limit: usize) -> Result<Vec<Arc<Change>>, StoreError> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         if from < inner.forgotten {
-            return Err(StoreError::Expired { from, oldest: inner.forgotten });
+            return Err(StoreError::Expired {
+                from,
+                oldest: inner.forgotten,
+            });
         }
-        let first = inner.history.partition_point(|change| change.object.revision <= from);
+        let first = inner
+            .history
+            .partition_point(|change| change.object.revision <= from);
         Ok(inner.history.range(first..).take(limit).cloned().collect())
     }
 }

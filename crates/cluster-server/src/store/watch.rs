@@ -41,8 +41,17 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(shard: Arc<Shard>, position: u64, notify: tokio::sync::watch::Receiver<u64>) -> Self {
-        Self { shard, position, batch: VecDeque::new(), notify }
+    pub(super) fn new(
+        shard: Arc<Shard>,
+        position: u64,
+        notify: tokio::sync::watch::Receiver<u64>,
+    ) -> Self {
+        Self {
+            shard,
+            position,
+            batch: VecDeque::new(),
+            notify,
+        }
     }
 
     /// The next change; waits for it. Cancel safe.
@@ -51,7 +60,10 @@ impl Watch {
             if let Some(change) = self.try_next()? {
                 return Ok(change);
             }
-            self.notify.changed().await.map_err(|_| StoreError::Closed)?;
+            self.notify
+                .changed()
+                .await
+                .map_err(|_| StoreError::Closed)?;
         }
     }
 

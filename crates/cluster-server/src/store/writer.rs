@@ -51,15 +51,23 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Vec<Loaded>, u64), StoreE
     let head: i64 = connection.query_row("SELECT revision FROM head", [], |row| row.get(0))?;
     let mut objects = Vec::new();
     {
-        let mut query = connection.prepare("SELECT resource, namespace, name, revision, value FROM objects")?;
+        let mut query =
+            connection.prepare("SELECT resource, namespace, name, revision, value FROM objects")?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
-            let (resource, namespace, name): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (resource, namespace, name): (String, String, String) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
             let text: String = row.get(4)?;
-            let value = serde_json::from_str(&text)
-                .map_err(|source| StoreError::Damaged { key: format!("{resource} {namespace}/{name}"), source })?;
+            let value = serde_json::from_str(&text).map_err(|source| StoreError::Damaged {
+                key: format!("{resource} {namespace}/{name}"),
+                source,
+            })?;
             let revision: i64 = row.get(3)?;
-            objects.push((resource, (namespace, name), Object::new(value, revision.unsigned_abs())));
+            objects.push((
+                resource,
+                (namespace, name),
+                Object::new(value, revision.unsigned_abs()),
+            ));
         }
     }
     Ok((connection, objects, head.unsigned_abs()))
@@ -74,10 +82,17 @@ struct Pending {
 }
 
 /// Serves writes until the store is closed.
-pub(super) fn run(mut connection: Connection, commands: &Receiver<Command>, store: &Weak<Store>, mut revision: u64) {
+pub(super) fn run(
+    mut connection: Connection,
+    commands: &Receiver<Command>,
+    store: &Weak<Store>,
+    mut revision: u64,
+) {
     while let Ok(first) = commands.recv() {
         let Some(store) = store.upgrade() else { return };
-        let batch: Vec<Command> = std::iter::once(first).chain(commands.try_iter().take(BATCH - 1)).collect();
+        let batch: Vec<Command> = std::iter::once(first)
+            .chain(commands.try_iter().take(BATCH - 1))
+            .collect();
         let before = revision;
         let (pending, refused) = check(&store, batch, &mut revision);
         // A crash before the commit leaves the former state and nobody was told otherwise; a crash after it
@@ -106,7 +121,13 @@ fn check(store: &Store, batch: Vec<Command>, revision: &mut u64) -> (Vec<Pending
     let mut overlay: HashMap<(String, Key), Option<Arc<Object>>> = HashMap::new();
     let (mut pending, mut refused) = (Vec::new(), Vec::new());
     for command in batch {
-        let Command { resource, namespace, name, write, reply } = command;
+        let Command {
+            resource,
+            namespace,
+            name,
+            write,
+            reply,
+        } = command;
         let stored = || store.get(&resource, &namespace, &name);
         let key = (resource.clone(), (namespace.clone(), name.clone()));
         let current = overlay.get(&key).cloned().unwrap_or_else(stored);
@@ -115,7 +136,12 @@ fn check(store: &Store, batch: Vec<Command>, revision: &mut u64) -> (Vec<Pending
                 *revision += 1;
                 let after = (change.kind != EventType::Deleted).then(|| Arc::clone(&change.object));
                 overlay.insert(key.clone(), after);
-                pending.push(Pending { resource, key: key.1, change, reply });
+                pending.push(Pending {
+                    resource,
+                    key: key.1,
+                    change,
+                    reply,
+                });
             }
             Err(error) => refused.push((reply, error)),
         }
@@ -126,17 +152,29 @@ fn check(store: &Store, batch: Vec<Command>, revision: &mut u64) -> (Vec<Pending
 fn judge(write: Write, current: Option<Arc<Object>>, revision: u64) -> Result<Change, StoreError> {
     match (write, current) {
         (Write::Create(_), Some(_)) => Err(StoreError::Exists),
-        (Write::Create(value), None) => Ok(Change { kind: EventType::Added, object: stamped(value, revision), previous: None }),
+        (Write::Create(value), None) => Ok(Change {
+            kind: EventType::Added,
+            object: stamped(value, revision),
+            previous: None,
+        }),
         (_, None) => Err(StoreError::NotFound),
-        (Write::Update(expected, _) | Write::Delete(Some(expected)), Some(now)) if now.revision != expected => {
+        (Write::Update(expected, _) | Write::Delete(Some(expected)), Some(now))
+            if now.revision != expected =>
+        {
             Err(StoreError::Conflict)
         }
-        (Write::Update(_, value), Some(now)) => {
-            Ok(Change { kind: EventType::Modified, object: stamped(value, revision), previous: Some(now) })
-        }
+        (Write::Update(_, value), Some(now)) => Ok(Change {
+            kind: EventType::Modified,
+            object: stamped(value, revision),
+            previous: Some(now),
+        }),
         (Write::Delete(_), Some(now)) => {
             let object = stamped(now.value.clone(), revision);
-            Ok(Change { kind: EventType::Deleted, object, previous: Some(now) })
+            Ok(Change {
+                kind: EventType::Deleted,
+                object,
+                previous: Some(now),
+            })
         }
     }
 }
@@ -150,25 +188,45 @@ fn stamped(mut value: Value, revision: u64) -> Arc<Object> {
     Arc::new(Object::new(value, revision))
 }
 
-fn commit(connection: &mut Connection, pending: &[Pending], revision: u64) -> Result<(), rusqlite::Error> {
+fn commit(
+    connection: &mut Connection,
+    pending: &[Pending],
+    revision: u64,
+) -> Result<(), rusqlite::Error> {
     if pending.is_empty() {
         return Ok(());
     }
     let transaction = connection.transaction()?;
     {
-        let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO objects VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        let mut remove = transaction
-            .prepare_cached("DELETE FROM objects WHERE resource = ?1 AND namespace = ?2 AND name = ?3")?;
-        for Pending { resource, key, change, .. } in pending {
+        let mut put = transaction
+            .prepare_cached("INSERT OR REPLACE INTO objects VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut remove = transaction.prepare_cached(
+            "DELETE FROM objects WHERE resource = ?1 AND namespace = ?2 AND name = ?3",
+        )?;
+        for Pending {
+            resource,
+            key,
+            change,
+            ..
+        } in pending
+        {
             if change.kind == EventType::Deleted {
                 remove.execute(params![resource, key.0, key.1])?;
             } else {
                 let json = change.object.json();
                 let text = String::from_utf8_lossy(&json);
-                put.execute(params![resource, key.0, key.1, signed(change.object.revision), text])?;
+                put.execute(params![
+                    resource,
+                    key.0,
+                    key.1,
+                    signed(change.object.revision),
+                    text
+                ])?;
             }
         }
-        transaction.prepare_cached("UPDATE head SET revision = ?1")?.execute([signed(revision)])?;
+        transaction
+            .prepare_cached("UPDATE head SET revision = ?1")?
+            .execute([signed(revision)])?;
     }
     transaction.commit()
 }
@@ -179,7 +237,13 @@ fn signed(revision: u64) -> i64 {
 }
 
 fn publish(store: &Store, pending: Vec<Pending>, revision: u64) {
-    for Pending { resource, key, change, reply } in pending {
+    for Pending {
+        resource,
+        key,
+        change,
+        reply,
+    } in pending
+    {
         let object = Arc::clone(&change.object);
         store.shard(&resource).apply(&key, change);
         store.set_revision(object.revision);

@@ -15,33 +15,47 @@ struct Tally {
 
 pub(super) fn cells(pod: &Value, now: Timestamp) -> Vec<Value> {
     let (status, spec) = (&pod["status"], &pod["spec"]);
-    let mut reason = text(&status["reason"]).or_else(|| text(&status["phase"])).unwrap_or_default();
+    let mut reason = text(&status["reason"])
+        .or_else(|| text(&status["phase"]))
+        .unwrap_or_default();
     if condition(pod, "PodScheduled").is_some_and(|c| c["reason"] == "SchedulingGated") {
-        reason = "SchedulingGated".to_owned();
+        "SchedulingGated".clone_into(&mut reason);
     }
     let mut tally = Tally::default();
     let initializing = init_reason(pod, &mut tally);
     if let Some(found) = &initializing {
         reason.clone_from(found);
     }
-    if initializing.is_none() || condition(pod, "Initialized").is_some_and(|c| c["status"] == "True") {
+    if initializing.is_none()
+        || condition(pod, "Initialized").is_some_and(|c| c["status"] == "True")
+    {
         main_reason(pod, &mut reason, &mut tally);
     }
     if !pod["metadata"]["deletionTimestamp"].is_null() {
         let phase = status["phase"].as_str().unwrap_or_default();
         if status["reason"] == "NodeLost" {
-            reason = "Unknown".to_owned();
+            "Unknown".clone_into(&mut reason);
         } else if !matches!(phase, "Succeeded" | "Failed") {
-            reason = "Terminating".to_owned();
+            "Terminating".clone_into(&mut reason);
         }
     }
-    let total = list(&spec["containers"]).len() + list(&spec["initContainers"]).iter().filter(|c| c["restartPolicy"] == "Always").count();
+    let total = list(&spec["containers"]).len()
+        + list(&spec["initContainers"])
+            .iter()
+            .filter(|c| c["restartPolicy"] == "Always")
+            .count();
     let restarts = match tally.last_restart {
-        Some(at) if tally.restarts > 0 => format!("{} ({} ago)", tally.restarts, human(now.duration_since(at).as_secs())),
+        Some(at) if tally.restarts > 0 => format!(
+            "{} ({} ago)",
+            tally.restarts,
+            human(now.duration_since(at).as_secs())
+        ),
         _ => tally.restarts.to_string(),
     };
     let or_none = |value: &Value| text(value).unwrap_or_else(|| "<none>".to_owned());
-    let ip = status["podIPs"].get(0).map_or_else(|| or_none(&status["podIP"]), |ip| or_none(&ip["ip"]));
+    let ip = status["podIPs"]
+        .get(0)
+        .map_or_else(|| or_none(&status["podIP"]), |ip| or_none(&ip["ip"]));
     vec![
         pod["metadata"]["name"].clone(),
         format!("{}/{total}", tally.ready).into(),
@@ -60,15 +74,25 @@ fn readiness_gates(pod: &Value) -> String {
     if gates.is_empty() {
         return "<none>".to_owned();
     }
-    let holds = |gate: &&Value| condition(pod, gate["conditionType"].as_str().unwrap_or_default()).is_some_and(|c| c["status"] == "True");
+    let holds = |gate: &&Value| {
+        condition(pod, gate["conditionType"].as_str().unwrap_or_default())
+            .is_some_and(|c| c["status"] == "True")
+    };
     format!("{}/{}", gates.iter().filter(holds).count(), gates.len())
 }
 
 /// What keeps the init containers, if they are not through.
 fn init_reason(pod: &Value, tally: &mut Tally) -> Option<String> {
     let specs = list(&pod["spec"]["initContainers"]);
-    let sidecar = |name: &Value| specs.iter().any(|c| c["name"] == *name && c["restartPolicy"] == "Always");
-    for (at, container) in list(&pod["status"]["initContainerStatuses"]).iter().enumerate() {
+    let sidecar = |name: &Value| {
+        specs
+            .iter()
+            .any(|c| c["name"] == *name && c["restartPolicy"] == "Always")
+    };
+    for (at, container) in list(&pod["status"]["initContainerStatuses"])
+        .iter()
+        .enumerate()
+    {
         tally.count(container);
         let state = &container["state"];
         let is_sidecar = sidecar(&container["name"]);
@@ -79,7 +103,8 @@ fn init_reason(pod: &Value, tally: &mut Tally) -> Option<String> {
             tally.ready += usize::from(container["ready"] == true);
             continue;
         }
-        let waiting = text(&state["waiting"]["reason"]).filter(|reason| reason != "PodInitializing");
+        let waiting =
+            text(&state["waiting"]["reason"]).filter(|reason| reason != "PodInitializing");
         return Some(if state["terminated"].is_object() {
             format!("Init:{}", ended(&state["terminated"]))
         } else if let Some(reason) = waiting {
@@ -107,14 +132,16 @@ fn main_reason(pod: &Value, reason: &mut String, tally: &mut Tally) {
     }
     if reason == "Completed" && running {
         let ready = condition(pod, "Ready").is_some_and(|c| c["status"] == "True");
-        *reason = if ready { "Running" } else { "NotReady" }.to_owned();
+        if ready { "Running" } else { "NotReady" }.clone_into(reason);
     }
 }
 
 impl Tally {
     fn count(&mut self, container: &Value) {
         self.restarts += container["restartCount"].as_i64().unwrap_or(0);
-        let ended = container["lastState"]["terminated"]["finishedAt"].as_str().and_then(|t| t.parse().ok());
+        let ended = container["lastState"]["terminated"]["finishedAt"]
+            .as_str()
+            .and_then(|t| t.parse().ok());
         self.last_restart = self.last_restart.max(ended);
     }
 }
@@ -127,7 +154,9 @@ fn ended(terminated: &Value) -> String {
 }
 
 fn condition<'a>(pod: &'a Value, kind: &str) -> Option<&'a Value> {
-    list(&pod["status"]["conditions"]).iter().find(|c| c["type"] == kind)
+    list(&pod["status"]["conditions"])
+        .iter()
+        .find(|c| c["type"] == kind)
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -135,5 +164,8 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn text(value: &Value) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    value
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
 }

@@ -1,0 +1,169 @@
+//! The store: what it promises to writers, readers, watchers, and after a restart.
+
+use std::sync::Arc;
+
+use cluster_server::store::{EventType, Store, StoreError};
+use serde_json::json;
+
+fn open(dir: &tempfile::TempDir) -> Arc<Store> {
+    Store::open(&dir.path().join("store.db")).expect("opens")
+}
+
+#[tokio::test]
+async fn a_write_to_a_stale_revision_is_a_conflict() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(&dir);
+    let first = store
+        .create("pods", "n", "p", json!({"a": 1}))
+        .await
+        .expect("created");
+    assert!(matches!(
+        store.create("pods", "n", "p", json!({})).await,
+        Err(StoreError::Exists)
+    ));
+    let second = store
+        .update("pods", "n", "p", first.revision, json!({"a": 2}))
+        .await
+        .expect("updated");
+    assert!(second.revision > first.revision);
+    assert_eq!(
+        second.value["metadata"]["resourceVersion"],
+        second.revision.to_string()
+    );
+    assert!(matches!(
+        store
+            .update("pods", "n", "p", first.revision, json!({}))
+            .await,
+        Err(StoreError::Conflict)
+    ));
+    assert!(matches!(
+        store.delete("pods", "n", "p", Some(first.revision)).await,
+        Err(StoreError::Conflict)
+    ));
+    store.delete("pods", "n", "p", None).await.expect("deleted");
+    assert!(matches!(
+        store.delete("pods", "n", "p", None).await,
+        Err(StoreError::NotFound)
+    ));
+}
+
+#[tokio::test]
+async fn of_many_writers_at_one_revision_exactly_one_wins() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(&dir);
+    let first = store
+        .create("pods", "n", "p", json!({}))
+        .await
+        .expect("created");
+    let expected = first.revision;
+    let writes = (0..50).map(|i| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            store
+                .update("pods", "n", "p", expected, json!({"i": i}))
+                .await
+                .is_ok()
+        })
+    });
+    let mut won = 0;
+    for write in writes.collect::<Vec<_>>() {
+        won += usize::from(write.await.expect("ran"));
+    }
+    assert_eq!(won, 1);
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_restart_and_revisions_go_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(&dir);
+    let kept = store
+        .create("pods", "n", "kept", json!({"a": 1}))
+        .await
+        .expect("created");
+    store
+        .create("pods", "n", "gone", json!({}))
+        .await
+        .expect("created");
+    let last = store
+        .delete("pods", "n", "gone", None)
+        .await
+        .expect("deleted")
+        .revision;
+    // No close: as after `kill -9`, with the former process' handle still open.
+    let again = open(&dir);
+    let found = again.get("pods", "n", "kept").expect("kept");
+    assert_eq!((&found.value, found.revision), (&kept.value, kept.revision));
+    assert!(again.get("pods", "n", "gone").is_none());
+    assert_eq!(again.revision(), last);
+    assert!(again.watch("pods", last).is_ok());
+    assert!(matches!(
+        again.watch("pods", last - 1),
+        Err(StoreError::Expired { .. })
+    ));
+    store.close();
+    assert!(
+        again
+            .create("pods", "n", "new", json!({}))
+            .await
+            .expect("created")
+            .revision
+            > last
+    );
+}
+
+#[tokio::test]
+async fn a_watch_tells_every_change_once_and_in_order() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(&dir);
+    let mut watch = store.watch("pods", store.revision()).expect("watches");
+    let created = store
+        .create("pods", "n", "p", json!({"a": 1}))
+        .await
+        .expect("created");
+    store
+        .create("nodes", "", "other", json!({}))
+        .await
+        .expect("created");
+    let updated = store
+        .update("pods", "n", "p", created.revision, json!({"a": 2}))
+        .await
+        .expect("updated");
+    let deleted = store.delete("pods", "n", "p", None).await.expect("deleted");
+    for (kind, object, previous) in [
+        (EventType::Added, &created, None),
+        (EventType::Modified, &updated, Some(created.revision)),
+        (EventType::Deleted, &deleted, Some(updated.revision)),
+    ] {
+        let change = watch.next().await.expect("a change");
+        assert_eq!(
+            (change.kind, change.object.revision),
+            (kind, object.revision)
+        );
+        assert_eq!(change.previous.as_ref().map(|p| p.revision), previous);
+    }
+    assert!(watch.try_next().expect("no error").is_none());
+}
+
+#[tokio::test]
+async fn a_watch_that_lags_too_far_is_told_to_list_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(&dir);
+    let mut watch = store.watch("pods", store.revision()).expect("watches");
+    let writes = (0..5000).map(|i| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            store
+                .create("pods", "n", &format!("p{i}"), json!({}))
+                .await
+                .expect("created")
+        })
+    });
+    for write in writes.collect::<Vec<_>>() {
+        write.await.expect("ran");
+    }
+    assert!(matches!(
+        watch.next().await,
+        Err(StoreError::Expired { .. })
+    ));
+    assert_eq!(store.list("pods", Some("n")).0.len(), 5000);
+}
