@@ -15,9 +15,6 @@ use serde_json::{Value, json};
 
 /// Scenarios that this server does not answer as Kubernetes does yet, with why. One that passes must leave the list.
 const NOT_YET: &[(&str, &str)] = &[];
-    "subresource/patch-apply",
-    "server-side apply is not there yet",
-)];
 
 /// A file of scenarios, each step's answer compared with the recorded one.
 async fn check(file: &str) {
@@ -48,7 +45,7 @@ async fn check(file: &str) {
         let name = scenario["name"].as_str().unwrap_or_default();
         match NOT_YET.iter().find(|(known, _)| *known == name) {
             Some((_, why)) if found.is_empty() => {
-                problems.push(format!("{name} passes: take it off the list ({why})"))
+                problems.push(format!("{name} passes: take it off the list ({why})"));
             }
             Some(_) => {}
             None => problems.extend(found.into_iter().map(|problem| format!("{name} {problem}"))),

@@ -18,7 +18,7 @@ fn definition() -> Value {
 }
 
 /// Makes the definition and waits until it is served and says so.
-async fn define(cluster: &Cluster) {
+pub(crate) async fn define(cluster: &Cluster, definition: Value) {
     let api = cluster.server.api();
     let key = "customresourcedefinitions.apiextensions.k8s.io";
     let mut watch = api.store.watch(key, api.store.revision()).expect("a watch");
@@ -27,9 +27,7 @@ async fn define(cluster: &Cluster) {
             "apiextensions.k8s.io",
             "v1",
             "customresourcedefinitions",
-            "",
-            definition(),
-        )
+            "", definition)
         .await
         .expect("a definition");
     loop {
@@ -47,7 +45,7 @@ async fn define(cluster: &Cluster) {
 #[tokio::test]
 async fn a_custom_resource_is_defaulted_pruned_and_held_to_its_rules() {
     let cluster = Cluster::start().await;
-    define(&cluster).await;
+    define(&cluster, definition()).await;
     let widget = json!({"metadata": {"name": "w"}, "spec": {"reason": "a", "unknown": 1}, "status": {"x": 1}});
     let made = cluster
         .create("example.com", "v1", "widgets", "n", widget)
@@ -87,7 +85,7 @@ async fn a_custom_resource_is_defaulted_pruned_and_held_to_its_rules() {
 #[tokio::test]
 async fn deleting_a_definition_deletes_its_objects() {
     let cluster = Cluster::start().await;
-    define(&cluster).await;
+    define(&cluster, definition()).await;
     let widget = json!({"metadata": {"name": "w"}, "spec": {"reason": "a"}});
     cluster
         .create("example.com", "v1", "widgets", "n", widget)

@@ -215,3 +215,37 @@ async fn conditions_and_selectors_decide_who_is_asked() {
     assert_eq!(stub.asked().len(), 1);
     cluster.stop().await;
 }
+
+#[tokio::test]
+async fn no_version_of_an_object_passes_a_webhook_by() {
+    let cluster = Cluster::start().await;
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    let version = |name: &str, storage: bool| json!({"name": name, "served": true, "storage": storage, "schema": schema});
+    let definition = json!({"metadata": {"name": "widgets.example.com"}, "spec": {
+        "group": "example.com", "scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget"},
+        "versions": [version("v1", true), version("v1alpha1", false)],
+    }});
+    super::custom_resources::define(&cluster, definition).await;
+    let stub = Stub::start(&cluster.server, |_| json!({"allowed": false})).await;
+    let mut hook = stub.hook("v.example.com", &["CREATE"], &["widgets"]);
+    hook["rules"][0]["apiGroups"] = json!(["example.com"]);
+    configure(&cluster, "validatingwebhookconfigurations", &[hook]).await;
+    let widget = json!({"metadata": {"name": "w"}});
+    cluster.create("example.com", "v1alpha1", "widgets", "n", widget).await.expect_err("asked about");
+    let asked = &stub.asked()[0];
+    assert_eq!(asked["object"]["apiVersion"], "example.com/v1");
+    assert_eq!(asked["resource"]["version"], "v1");
+    assert_eq!(asked["requestResource"]["version"], "v1alpha1");
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_namespace_is_asked_about_by_its_own_name() {
+    let cluster = Cluster::start().await;
+    let stub = Stub::start(&cluster.server, |_| json!({"allowed": true})).await;
+    configure(&cluster, "validatingwebhookconfigurations", &[stub.hook("v.example.com", &["CREATE"], &["namespaces"])]).await;
+    cluster.ensure("", "v1", "namespaces", "", json!({"metadata": {"name": "made"}})).await;
+    assert_eq!(stub.asked()[0]["namespace"], "made");
+    assert_eq!(stub.asked()[0]["name"], "made");
+    cluster.stop().await;
+}
