@@ -74,7 +74,7 @@ pub fn validate_create(
     out
 }
 
-/// What does not hold in the metadata that an update brings (`rest.BeforeUpdate`). Call [`carry_over`] first.
+/// What does not hold in the metadata that an update brings (`rest.BeforeUpdate`).
 pub fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
     let path = Path::new("metadata");
     let only_standard = checks_finalizers(new);
@@ -126,36 +126,6 @@ pub fn validate_update(new: &Value, old: &Value) -> Vec<FieldError> {
         }
     }
     out
-}
-
-/// Takes over from `old` what an update may leave out or cannot take away: uid, creation and deletion.
-pub fn carry_over(new: &mut Value, old: &Value) {
-    let Some(metadata) = new["metadata"].as_object_mut() else {
-        return;
-    };
-    for field in [
-        "uid",
-        "creationTimestamp",
-        "namespace",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-    ] {
-        let empty = metadata
-            .get(field)
-            .is_none_or(|value| value.is_null() || *value == "");
-        if let (true, Some(value)) = (empty, old["metadata"].get(field)) {
-            metadata.insert(field.to_owned(), value.clone());
-        }
-    }
-    // A deletion once begun keeps its time, whatever the client sends.
-    match old["metadata"].get("deletionTimestamp") {
-        Some(time) => drop(metadata.insert("deletionTimestamp".to_owned(), time.clone())),
-        None => drop(
-            metadata
-                .remove("deletionTimestamp")
-                .filter(|time| !time.is_null()),
-        ),
-    }
 }
 
 fn entries(value: &Value) -> impl Iterator<Item = (&str, &str)> {
@@ -349,9 +319,8 @@ mod tests {
 
     #[test]
     fn an_update_keeps_identity() {
-        let old = json!({"metadata": {"name": "p", "uid": "1", "resourceVersion": "4", "creationTimestamp": "t"}});
-        let mut new = json!({"metadata": {"name": "p", "uid": "2", "resourceVersion": "4", "deletionTimestamp": "x"}});
-        carry_over(&mut new, &old);
+        let old = json!({"metadata": {"name": "p", "uid": "1", "resourceVersion": "4"}});
+        let new = json!({"metadata": {"name": "p", "uid": "2", "resourceVersion": "4"}});
         let texts: Vec<String> = validate_update(&new, &old)
             .iter()
             .map(ToString::to_string)
