@@ -1,5 +1,7 @@
 //! The store: what it promises to writers, readers, watchers, and after a restart.
 
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
+
 use std::sync::Arc;
 
 use cluster_server::store::{EventType, Store, StoreError};

@@ -136,17 +136,7 @@ pub(super) fn merge(
         entries[at].set.remove(&path);
     }
     if let Some(before) = &before {
-        let owned =
-            |path: &FieldPath| wanted.has(path) || entries.iter().any(|entry| entry.set.has(path));
-        let gone: Vec<FieldPath> = before
-            .set
-            .paths()
-            .into_iter()
-            .filter(|path| !owned(path))
-            .collect();
-        for path in gone {
-            fields::delete(&mut live, &path);
-        }
+        remove_unwanted(&mut live, &before.set, &wanted, &entries);
     }
     merge_value(&mut live, patch, schema);
     let unchanged = before.filter(|before| before.set == wanted);
@@ -156,6 +146,21 @@ pub(super) fn merge(
     );
     write_entries(&mut live, entries, manager, &wanted, &time);
     Ok(live)
+}
+
+/// Takes out what the manager wanted before, wants no longer, and nobody else has.
+fn remove_unwanted(live: &mut Value, before: &FieldSet, wanted: &FieldSet, entries: &[Entry]) {
+    let sets = || entries.iter().map(|entry| &entry.set).chain([wanted]);
+    let mut gone = before.paths();
+    // Outer ones first: an element goes as a whole, before its keys do and it cannot be found any more.
+    gone.sort_by_key(Vec::len);
+    for path in gone {
+        let is_element = path.last().is_some_and(|name| name.starts_with("k:"));
+        let is_needed = sets().any(|set| set.has(&path) || is_element && set.reaches(&path));
+        if !is_needed && !fields::is_key(&path) {
+            fields::delete(live, &path);
+        }
+    }
 }
 
 fn check(patch: &Value, resource: &Resource, manager: &Manager) -> Result<(), PatchError> {

@@ -181,6 +181,17 @@ impl FieldSet {
         }
     }
 
+    /// Whether it has this path or anything below it.
+    pub(super) fn reaches(&self, path: &[String]) -> bool {
+        match path.split_first() {
+            None => true,
+            Some((first, rest)) => self
+                .children
+                .get(first)
+                .is_some_and(|child| child.reaches(rest)),
+        }
+    }
+
     /// Takes a path out, and what is empty afterwards.
     pub(super) fn remove(&mut self, path: &[String]) {
         match path.split_first() {
@@ -282,6 +293,17 @@ fn position(list: &Value, keys: &str) -> Option<usize> {
             .iter()
             .all(|(key, value)| key_of(item, key) == *value)
     })
+}
+
+/// Whether the path leads to a key of an element: that goes with the element only.
+pub(super) fn is_key(path: &[String]) -> bool {
+    let [.., element, field] = path else {
+        return false;
+    };
+    let (Some(keys), Some(field)) = (element.strip_prefix("k:"), field.strip_prefix("f:")) else {
+        return false;
+    };
+    serde_json::from_str::<Map<String, Value>>(keys).is_ok_and(|keys| keys.contains_key(field))
 }
 
 /// The value at a path.
