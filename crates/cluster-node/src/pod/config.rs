@@ -204,8 +204,25 @@ fn volume_mount(inputs: &Inputs<'_>, mount: &VolumeMount) -> Result<Mount, Confi
     Ok(Mount {
         host_path,
         container_path: Path::new("/").join(&mount.mount_path),
-        read_only: mount.read_only.unwrap_or(false),
+        read_only: mount.read_only.unwrap_or(false)
+            || is_filled_by_the_api(inputs.pod, &mount.name),
         host_to_container: propagation == "HostToContainer",
+    })
+}
+
+/// Volumes whose content is the API's are never writable, whatever the mount says.
+fn is_filled_by_the_api(pod: &Pod, name: &str) -> bool {
+    let spec = spec(pod);
+    let volume = spec
+        .volumes
+        .iter()
+        .flatten()
+        .find(|volume| volume.name == name);
+    volume.is_some_and(|volume| {
+        volume.config_map.is_some()
+            || volume.secret.is_some()
+            || volume.projected.is_some()
+            || volume.downward_api.is_some()
     })
 }
 
