@@ -9,6 +9,8 @@ mod probe;
 mod resources;
 mod security;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod volume;
 
 use serde_json::Value;
