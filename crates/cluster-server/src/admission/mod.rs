@@ -45,6 +45,7 @@ impl Chain {
 
     /// The mutating half: refuses, or changes `request.object`. Called before validation.
     pub async fn mutate(&self, request: &mut Request) -> Result<(), ApiError> {
+        request.settle_namespace();
         self.mutate_in_process(request)?;
         if let Some(changed_by) = webhook::mutate(self, request, webhook::Round::First).await? {
             // A webhook's change is seen by everybody who came before it, once.
@@ -63,6 +64,7 @@ impl Chain {
 
     /// The validating half: refuses or not. Called after validation, with the object as it would be stored.
     pub async fn validate(&self, request: &mut Request) -> Result<(), ApiError> {
+        request.settle_namespace();
         service_account::validate(&self.store, request)?;
         self.check_escalation(request)?;
         pod_security::validate(&self.store, request)?;

@@ -125,29 +125,44 @@ impl Request {
         self.resource.group.is_empty() && self.resource.resource == "namespaces"
     }
 
-    /// The `request` of an `admission.k8s.io/v1 AdmissionReview`, under a review uid of its own.
-    pub(super) fn to_review(&self, uid: &str) -> Value {
-        let kind =
-            json!({"group": self.kind.group, "version": self.kind.version, "kind": self.kind.kind});
-        let resource = json!({
-            "group": self.resource.group, "version": self.resource.version, "resource": self.resource.resource,
+    /// Fills in what only the object tells: a Namespace is in itself.
+    pub(super) fn settle_namespace(&mut self) {
+        if self.is_namespace() && self.namespace.is_empty() {
+            self.namespace = self.object_name();
+        }
+    }
+
+    /// An `admission.k8s.io/v1 AdmissionReview` of this request under a review uid of its own, with the object in
+    /// `version` of its resource.
+    pub(super) fn to_review(&self, uid: &str, version: &str) -> Value {
+        let GroupVersionKind { group, kind, .. } = &self.kind;
+        let GroupVersionResource { group: resource_group, resource, version: own } = &self.resource;
+        // The kind of a connect (`v1/PodExecOptions`) has a version of its own.
+        let kind_version = if version == own { &self.kind.version } else { version };
+        let mut request = json!({
+            "uid": uid,
+            "kind": {"group": group, "version": kind_version, "kind": kind},
+            "resource": {"group": resource_group, "version": version, "resource": resource},
         });
-        let mut request = json!({"uid": uid, "kind": kind, "resource": resource});
         let set = |request: &mut Value, key: &str, value: &str| {
             if !value.is_empty() {
                 request[key] = value.into();
             }
         };
         set(&mut request, "subResource", &self.subresource);
-        request["requestKind"] = kind;
-        request["requestResource"] = resource;
+        request["requestKind"] = json!({"group": group, "version": self.kind.version, "kind": kind});
+        request["requestResource"] = json!({"group": resource_group, "version": own, "resource": resource});
         set(&mut request, "requestSubResource", &self.subresource);
         set(&mut request, "name", &self.name);
         set(&mut request, "namespace", &self.namespace);
         request["operation"] = self.operation.as_str().into();
         request["userInfo"] = self.user.to_user_info();
-        request["object"] = self.object.clone().unwrap_or(Value::Null);
-        request["oldObject"] = self.old_object.clone().unwrap_or(Value::Null);
+        for (key, object) in [("object", &self.object), ("oldObject", &self.old_object)] {
+            request[key] = object.clone().unwrap_or(Value::Null);
+            if version != own && request[key].is_object() {
+                request[key]["apiVersion"] = format!("{resource_group}/{version}").into();
+            }
+        }
         request["dryRun"] = self.dry_run.into();
         request["options"] = self.options.clone().unwrap_or(Value::Null);
         json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request})

@@ -39,11 +39,12 @@ pub(super) enum CallError {
     Invalid(String),
 }
 
-/// Asks the webhook about the request.
+/// Asks the webhook about the request, in this version of the resource.
 pub(super) async fn ask(
     client: &Client,
     hook: &Hook,
     request: &Request,
+    version: &str,
 ) -> Result<Answer, CallError> {
     let harmless = matches!(
         hook.value["sideEffects"].as_str(),
@@ -55,7 +56,7 @@ pub(super) async fn ask(
     let seconds = hook.value["timeoutSeconds"].as_u64().unwrap_or(10);
     let (endpoint, path) = endpoint(&hook.value["clientConfig"], seconds)?;
     let uid = uuid::Uuid::new_v4().to_string();
-    let body = Bytes::from(request.to_review(&uid).to_string());
+    let body = Bytes::from(request.to_review(&uid, version).to_string());
     let described = |why: String| {
         CallError::Call(format!(
             "Post \"https://{}{path}\": {why}",

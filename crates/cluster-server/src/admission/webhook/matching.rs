@@ -13,17 +13,34 @@ use super::super::{Chain, Operation, Request};
 use super::Hook;
 use crate::error::ApiError;
 
-/// Whether the webhook is to be asked. An error refuses the request: it cannot be known whether to ask.
-pub(super) fn applies(chain: &Chain, hook: &Hook, request: &Request) -> Result<bool, ApiError> {
-    Ok(!is_exempt(request)
-        && hook.value["rules"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .any(|rule| rule_matches(rule, request))
-        && namespace_matches(chain, hook, request)?
+/// The version of the resource about which the webhook is to be asked, if it is to be asked. An error refuses the
+/// request: it cannot be known whether to ask.
+pub(super) fn applies(chain: &Chain, hook: &Hook, request: &Request) -> Result<Option<String>, ApiError> {
+    if is_exempt(request) {
+        return Ok(None);
+    }
+    let Some(version) = matched_version(chain, hook, request) else { return Ok(None) };
+    let asked = namespace_matches(chain, hook, request)?
         && object_matches(hook, request)
-        && conditions_match(hook, request)?)
+        && conditions_match(hook, request)?;
+    Ok(asked.then_some(version))
+}
+
+/// The version that a rule names: the request's own, or with `matchPolicy: Equivalent` another one under which the
+/// same objects are served, so that nobody passes a webhook by writing through another version.
+fn matched_version(chain: &Chain, hook: &Hook, request: &Request) -> Option<String> {
+    let rules = hook.value["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let own = &request.resource;
+    let matches = |version: &str| rules.iter().any(|rule| rule_matches(rule, request, version));
+    if matches(&own.version) {
+        return Some(own.version.clone());
+    }
+    if hook.value["matchPolicy"] == "Exact" {
+        return None;
+    }
+    let served = chain.kinds.all().into_iter();
+    let mut same = served.filter(|one| one.group == own.group && one.plural == own.resource);
+    same.find(|one| matches(&one.version)).map(|one| one.version.clone())
 }
 
 /// Configurations of admission itself are never sent to webhooks, or a broken one could not be removed.
@@ -40,7 +57,7 @@ fn is_exempt(request: &Request) -> bool {
         && EXEMPT.contains(&request.resource.resource.as_str())
 }
 
-fn rule_matches(rule: &Value, request: &Request) -> bool {
+fn rule_matches(rule: &Value, request: &Request, version: &str) -> bool {
     let lists = |key: &str, wanted: &str| {
         let items = rule[key]
             .as_array()
@@ -51,7 +68,7 @@ fn rule_matches(rule: &Value, request: &Request) -> bool {
     };
     lists("operations", request.operation.as_str())
         && lists("apiGroups", &request.resource.group)
-        && lists("apiVersions", &request.resource.version)
+        && lists("apiVersions", version)
         && rule["resources"]
             .as_array()
             .into_iter()
@@ -186,7 +203,7 @@ fn program(expression: &str) -> Result<Arc<Program>, String> {
 
 fn context(request: &Request) -> Context<'static> {
     let mut context = Context::default().with_all();
-    let review = request.to_review("");
+    let review = request.to_review("", &request.resource.version);
     let mut asked = review["request"].clone();
     if let Some(asked) = asked.as_object_mut() {
         for key in ["object", "oldObject", "uid"] {
@@ -271,7 +288,7 @@ mod tests {
     fn check_rule(resources: &str, subresource: &str, expected: bool) {
         let rule = json!({"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": [resources]});
         assert_eq!(
-            rule_matches(&rule, &connect("pods", subresource, "n")),
+            rule_matches(&rule, &connect("pods", subresource, "n"), "v1"),
             expected,
             "{resources} {subresource}"
         );

@@ -74,23 +74,18 @@ pub(super) async fn mutate(
         {
             continue;
         }
-        if !matching::applies(chain, &hook, request)? {
+        let Some(version) = matching::applies(chain, &hook, request)? else {
             continue;
-        }
-        let number = usize::from(round != Round::First);
-        let outcome = call::ask(&chain.webhooks, &hook, request).await;
-        let changed = match settle(
-            &hook,
-            request,
-            outcome,
-            &format!("mutation.webhook.admission.k8s.io/round_{number}_index_{index}"),
-        )? {
-            Some(answer) => apply(chain, &hook, request, &answer)?,
-            None => continue,
         };
+        let number = usize::from(round != Round::First);
+        let key = format!("mutation.webhook.admission.k8s.io/round_{number}_index_{index}");
+        let outcome = call::ask(&chain.webhooks, &hook, request, &version).await;
+        let Some(answer) = settle(&hook, request, outcome, &key)? else {
+            continue;
+        };
+        let changed = apply(chain, &hook, request, &answer)?;
         let note =
             json!({"configuration": hook.configuration, "webhook": hook.name, "mutated": changed});
-        let key = format!("mutation.webhook.admission.k8s.io/round_{number}_index_{index}");
         request.annotations.insert(key, note.to_string());
         if changed {
             last_change = Some(index);
@@ -103,16 +98,14 @@ pub(super) async fn mutate(
 pub(super) async fn validate(chain: &Chain, request: &mut Request) -> Result<(), ApiError> {
     let mut asked = Vec::new();
     for hook in hooks(&chain.store, VALIDATING) {
-        if matching::applies(chain, &hook, request)? {
-            asked.push(hook);
+        if let Some(version) = matching::applies(chain, &hook, request)? {
+            asked.push((hook, version));
         }
     }
-    let calls = asked
-        .iter()
-        .map(|hook| call::ask(&chain.webhooks, hook, request));
+    let calls = asked.iter().map(|(hook, version)| call::ask(&chain.webhooks, hook, request, version));
     let outcomes = futures::future::join_all(calls).await;
     let mut refusal = None;
-    for (index, (hook, outcome)) in asked.iter().zip(outcomes).enumerate() {
+    for (index, ((hook, _), outcome)) in asked.iter().zip(outcomes).enumerate() {
         let key = format!("validating.webhook.admission.k8s.io/round_0_index_{index}");
         // Warnings and annotations of all are kept; the first refusal is the answer.
         if let Err(error) = settle(hook, request, outcome, &key) {
@@ -184,6 +177,8 @@ fn apply(
     })?;
     json_patch::patch(&mut object, &patch)
         .map_err(|error| failed(format!("failed to apply webhook's patch: {error}")))?;
+    // The webhook may have been asked in another version of the same object.
+    object["apiVersion"] = before["apiVersion"].clone();
     let resource = &request.resource;
     if let Some(kind) = chain
         .kinds
