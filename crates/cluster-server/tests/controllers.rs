@@ -18,19 +18,36 @@ impl Cluster {
         let directory = tempfile::tempdir().expect("a directory");
         let listen = "127.0.0.1:0".parse().expect("an address");
         let data_dir = directory.path().to_owned();
-        let config = Config { data_dir, listen, bare: true, clock: Clock::system() };
+        let config = Config {
+            data_dir,
+            listen,
+            bare: true,
+            clock: Clock::system(),
+        };
         let server = Server::start(config).await.expect("the server starts");
-        Self { server, _directory: directory }
+        Self {
+            server,
+            _directory: directory,
+        }
     }
 
     fn target(&self, key: &str, namespace: &str, name: &str) -> Target {
-        let resource = self.server.api().kinds.by_key(key).expect("a kind that is served");
+        let resource = self
+            .server
+            .api()
+            .kinds
+            .by_key(key)
+            .expect("a kind that is served");
         Target::object(&resource, namespace, name)
     }
 
     async fn create(&self, key: &str, namespace: &str, object: Value) -> Value {
         let target = self.target(key, namespace, "");
-        let made = self.server.api().create(&Context::system("test"), &target, object).await;
+        let made = self
+            .server
+            .api()
+            .create(&Context::system("test"), &target, object)
+            .await;
         made.expect("created").value.clone()
     }
 
@@ -38,16 +55,34 @@ impl Cluster {
         let target = self.target(key, namespace, name);
         let propagation_policy = policy.map(str::to_owned);
         let grace_period_seconds = (key == "pods").then_some(0);
-        let options = DeleteOptions { propagation_policy, grace_period_seconds, ..DeleteOptions::default() };
-        self.server.api().delete(&Context::system("test"), &target, &options).await.expect("deleted");
+        let options = DeleteOptions {
+            propagation_policy,
+            grace_period_seconds,
+            ..DeleteOptions::default()
+        };
+        self.server
+            .api()
+            .delete(&Context::system("test"), &target, &options)
+            .await
+            .expect("deleted");
     }
 
     fn get(&self, key: &str, namespace: &str, name: &str) -> Option<Value> {
-        self.server.api().store.get(key, namespace, name).map(|object| object.value.clone())
+        self.server
+            .api()
+            .store
+            .get(key, namespace, name)
+            .map(|object| object.value.clone())
     }
 
     /// Waits until the object, or its absence, is as wanted.
-    async fn until(&self, key: &str, namespace: &str, name: &str, wanted: impl Fn(Option<&Value>) -> bool) {
+    async fn until(
+        &self,
+        key: &str,
+        namespace: &str,
+        name: &str,
+        wanted: impl Fn(Option<&Value>) -> bool,
+    ) {
         let store = &self.server.api().store;
         let mut watch = store.watch(key, store.revision()).expect("a watch");
         let waiting = async {
@@ -56,7 +91,11 @@ impl Cluster {
             }
         };
         let waited = tokio::time::timeout(Duration::from_secs(10), waiting).await;
-        assert!(waited.is_ok(), "{key} {namespace}/{name} is {:?}", self.get(key, namespace, name));
+        assert!(
+            waited.is_ok(),
+            "{key} {namespace}/{name} is {:?}",
+            self.get(key, namespace, name)
+        );
     }
 
     async fn node(&self, name: &str) {
@@ -87,14 +126,32 @@ fn condition(pod: Option<&Value>) -> Value {
 async fn a_namespace_has_an_account_and_the_clusters_certificate() {
     let cluster = Cluster::start().await;
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
-        assert!(cluster.get("serviceaccounts", name, "default").is_some(), "{name}");
-        assert!(cluster.get("configmaps", name, "kube-root-ca.crt").is_some(), "{name}");
+        assert!(
+            cluster.get("serviceaccounts", name, "default").is_some(),
+            "{name}"
+        );
+        assert!(
+            cluster
+                .get("configmaps", name, "kube-root-ca.crt")
+                .is_some(),
+            "{name}"
+        );
     }
-    cluster.create("namespaces", "", named("Namespace", "n")).await;
-    cluster.until("serviceaccounts", "n", "default", |found| found.is_some()).await;
-    cluster.until("configmaps", "n", "kube-root-ca.crt", |map| map.is_some()).await;
-    cluster.delete("serviceaccounts", "n", "default", None).await;
-    cluster.until("serviceaccounts", "n", "default", |found| found.is_some()).await;
+    cluster
+        .create("namespaces", "", named("Namespace", "n"))
+        .await;
+    cluster
+        .until("serviceaccounts", "n", "default", |found| found.is_some())
+        .await;
+    cluster
+        .until("configmaps", "n", "kube-root-ca.crt", |map| map.is_some())
+        .await;
+    cluster
+        .delete("serviceaccounts", "n", "default", None)
+        .await;
+    cluster
+        .until("serviceaccounts", "n", "default", |found| found.is_some())
+        .await;
     cluster.server.stop().await;
 }
 
@@ -102,34 +159,85 @@ async fn a_namespace_has_an_account_and_the_clusters_certificate() {
 async fn a_namespace_goes_when_all_that_is_in_it_has_gone() {
     let cluster = Cluster::start().await;
     cluster.node("node").await;
-    cluster.create("namespaces", "", named("Namespace", "n")).await;
-    cluster.until("serviceaccounts", "n", "default", |found| found.is_some()).await;
-    cluster.create("pods", "n", pod("p", &json!({"nodeName": "node"}))).await;
+    cluster
+        .create("namespaces", "", named("Namespace", "n"))
+        .await;
+    cluster
+        .until("serviceaccounts", "n", "default", |found| found.is_some())
+        .await;
+    cluster
+        .create("pods", "n", pod("p", &json!({"nodeName": "node"})))
+        .await;
     cluster.delete("namespaces", "", "n", None).await;
-    let phase = cluster.get("namespaces", "", "n").map(|namespace| namespace["status"]["phase"].clone());
+    let phase = cluster
+        .get("namespaces", "", "n")
+        .map(|namespace| namespace["status"]["phase"].clone());
     assert_eq!(phase, Some("Terminating".into()));
-    cluster.until("pods", "n", "p", |pod| pod.is_some_and(|pod| pod["metadata"]["deletionTimestamp"].is_string())).await;
-    assert!(cluster.get("namespaces", "", "n").is_some(), "the Pod's node has not let it go yet");
+    cluster
+        .until("pods", "n", "p", |pod| {
+            pod.is_some_and(|pod| pod["metadata"]["deletionTimestamp"].is_string())
+        })
+        .await;
+    assert!(
+        cluster.get("namespaces", "", "n").is_some(),
+        "the Pod's node has not let it go yet"
+    );
     cluster.delete("pods", "n", "p", None).await;
-    cluster.until("namespaces", "", "n", |namespace| namespace.is_none()).await;
+    cluster
+        .until("namespaces", "", "n", |namespace| namespace.is_none())
+        .await;
     cluster.server.stop().await;
 }
 
 #[tokio::test]
 async fn a_pod_is_bound_when_a_node_takes_it() {
     let cluster = Cluster::start().await;
-    cluster.create("pods", "default", pod("early", &json!({}))).await;
-    cluster.create("pods", "default", pod("other", &json!({"schedulerName": "nobody"}))).await;
-    cluster.create("pods", "default", pod("gated", &json!({"schedulingGates": [{"name": "a.b/c"}]}))).await;
-    cluster.until("pods", "default", "early", |pod| condition(pod)["reason"] == "Unschedulable").await;
+    cluster
+        .create("pods", "default", pod("early", &json!({})))
+        .await;
+    cluster
+        .create(
+            "pods",
+            "default",
+            pod("other", &json!({"schedulerName": "nobody"})),
+        )
+        .await;
+    cluster
+        .create(
+            "pods",
+            "default",
+            pod("gated", &json!({"schedulingGates": [{"name": "a.b/c"}]})),
+        )
+        .await;
+    cluster
+        .until("pods", "default", "early", |pod| {
+            condition(pod)["reason"] == "Unschedulable"
+        })
+        .await;
     cluster.node("node").await;
     let bound = |pod: Option<&Value>| pod.is_some_and(|pod| pod["spec"]["nodeName"] == "node");
     cluster.until("pods", "default", "early", bound).await;
-    assert_eq!(condition(cluster.get("pods", "default", "early").as_ref())["status"], "True");
-    cluster.create("pods", "default", pod("picky", &json!({"nodeSelector": {"a": "b"}}))).await;
-    cluster.until("pods", "default", "picky", |pod| condition(pod)["status"] == "False").await;
+    assert_eq!(
+        condition(cluster.get("pods", "default", "early").as_ref())["status"],
+        "True"
+    );
+    cluster
+        .create(
+            "pods",
+            "default",
+            pod("picky", &json!({"nodeSelector": {"a": "b"}})),
+        )
+        .await;
+    cluster
+        .until("pods", "default", "picky", |pod| {
+            condition(pod)["status"] == "False"
+        })
+        .await;
     for waiting in ["other", "gated", "picky"] {
-        assert!(!bound(cluster.get("pods", "default", waiting).as_ref()), "{waiting}");
+        assert!(
+            !bound(cluster.get("pods", "default", waiting).as_ref()),
+            "{waiting}"
+        );
     }
     cluster.server.stop().await;
 }
@@ -137,20 +245,38 @@ async fn a_pod_is_bound_when_a_node_takes_it() {
 #[tokio::test]
 async fn what_has_no_owner_left_goes() {
     let cluster = Cluster::start().await;
-    for (policy, stays) in [(None, false), (Some("Foreground"), false), (Some("Orphan"), true)] {
-        let owner = cluster.create("configmaps", "default", named("ConfigMap", "owner")).await;
+    for (policy, stays) in [
+        (None, false),
+        (Some("Foreground"), false),
+        (Some("Orphan"), true),
+    ] {
+        let owner = cluster
+            .create("configmaps", "default", named("ConfigMap", "owner"))
+            .await;
         let mut dependent = named("ConfigMap", "dependent");
         dependent["metadata"]["ownerReferences"] = json!([{
             "apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"], "blockOwnerDeletion": true,
         }]);
         cluster.create("configmaps", "default", dependent).await;
-        cluster.delete("configmaps", "default", "owner", policy).await;
-        cluster.until("configmaps", "default", "owner", |owner| owner.is_none()).await;
+        cluster
+            .delete("configmaps", "default", "owner", policy)
+            .await;
+        cluster
+            .until("configmaps", "default", "owner", |owner| owner.is_none())
+            .await;
         if stays {
-            let free = |left: Option<&Value>| left.is_some_and(|left| left["metadata"].get("ownerReferences").is_none());
-            cluster.until("configmaps", "default", "dependent", free).await;
+            let free = |left: Option<&Value>| {
+                left.is_some_and(|left| left["metadata"].get("ownerReferences").is_none())
+            };
+            cluster
+                .until("configmaps", "default", "dependent", free)
+                .await;
         } else {
-            cluster.until("configmaps", "default", "dependent", |dependent| dependent.is_none()).await;
+            cluster
+                .until("configmaps", "default", "dependent", |dependent| {
+                    dependent.is_none()
+                })
+                .await;
         }
     }
     cluster.server.stop().await;

@@ -241,8 +241,22 @@ fn validate_owners(owners: &Value, path: &Path) -> Vec<FieldError> {
 fn checks_finalizers(object: &Value) -> bool {
     let api_version = object["apiVersion"].as_str().unwrap_or_default();
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
-    let core = ["", "apps", "batch", "autoscaling", "policy", "events.k8s.io"];
-    let core_too = ["coordination.k8s.io", "networking.k8s.io", "node.k8s.io", "rbac.authorization.k8s.io", "scheduling.k8s.io", "storage.k8s.io"];
+    let core = [
+        "",
+        "apps",
+        "batch",
+        "autoscaling",
+        "policy",
+        "events.k8s.io",
+    ];
+    let core_too = [
+        "coordination.k8s.io",
+        "networking.k8s.io",
+        "node.k8s.io",
+        "rbac.authorization.k8s.io",
+        "scheduling.k8s.io",
+        "storage.k8s.io",
+    ];
     core.contains(&group) || core_too.contains(&group)
 }
 
