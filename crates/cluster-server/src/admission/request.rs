@@ -136,9 +136,17 @@ impl Request {
     /// `version` of its resource.
     pub(super) fn to_review(&self, uid: &str, version: &str) -> Value {
         let GroupVersionKind { group, kind, .. } = &self.kind;
-        let GroupVersionResource { group: resource_group, resource, version: own } = &self.resource;
+        let GroupVersionResource {
+            group: resource_group,
+            resource,
+            version: own,
+        } = &self.resource;
         // The kind of a connect (`v1/PodExecOptions`) has a version of its own.
-        let kind_version = if version == own { &self.kind.version } else { version };
+        let kind_version = if version == own {
+            &self.kind.version
+        } else {
+            version
+        };
         let mut request = json!({
             "uid": uid,
             "kind": {"group": group, "version": kind_version, "kind": kind},
@@ -150,8 +158,10 @@ impl Request {
             }
         };
         set(&mut request, "subResource", &self.subresource);
-        request["requestKind"] = json!({"group": group, "version": self.kind.version, "kind": kind});
-        request["requestResource"] = json!({"group": resource_group, "version": own, "resource": resource});
+        request["requestKind"] =
+            json!({"group": group, "version": self.kind.version, "kind": kind});
+        request["requestResource"] =
+            json!({"group": resource_group, "version": own, "resource": resource});
         set(&mut request, "requestSubResource", &self.subresource);
         set(&mut request, "name", &self.name);
         set(&mut request, "namespace", &self.namespace);

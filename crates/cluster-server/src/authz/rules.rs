@@ -256,64 +256,9 @@ mod tests {
 
     #[test]
     fn a_rule_allows_exactly_what_it_names() {
-        check(&rule("get", "", "pods", ""), "get", "pods", "", "p", true);
-        check(
-            &rule("get", "", "pods", ""),
-            "get",
-            "pods",
-            "log",
-            "p",
-            false,
-        );
-        check(
-            &rule("patch", "", "pods/ephemeralcontainers", ""),
-            "patch",
-            "pods",
-            "ephemeralcontainers",
-            "p",
-            true,
-        );
-        check(
-            &rule("patch", "", "pods/ephemeralcontainers", ""),
-            "patch",
-            "pods",
-            "",
-            "p",
-            false,
-        );
-        check(
-            &rule("patch", "", "*/ephemeralcontainers", ""),
-            "patch",
-            "pods",
-            "ephemeralcontainers",
-            "p",
-            true,
-        );
-        check(&rule("*", "*", "*", ""), "delete", "pods", "log", "p", true);
-        check(
-            &rule("get", "", "pods", "p q"),
-            "get",
-            "pods",
-            "",
-            "q",
-            true,
-        );
-        check(
-            &rule("get", "", "pods", "p q"),
-            "get",
-            "pods",
-            "",
-            "r",
-            false,
-        );
-        check(
-            &rule("list", "", "pods", "p"),
-            "list",
-            "pods",
-            "",
-            "",
-            false,
-        );
+        let pods = rule("get", "", "pods", "");
+        check(&pods, "get", "pods", "", "p", true);
+        check(&pods, "get", "pods", "log", "p", false);
         check(
             &rule("get", "apps", "pods", ""),
             "get",
@@ -322,6 +267,21 @@ mod tests {
             "p",
             false,
         );
+        let everything = rule("*", "*", "*", "");
+        check(&everything, "delete", "pods", "log", "p", true);
+        let debug = rule("patch", "", "pods/ephemeralcontainers", "");
+        check(&debug, "patch", "pods", "ephemeralcontainers", "p", true);
+        check(&debug, "patch", "pods", "", "p", false);
+        let any = rule("patch", "", "*/ephemeralcontainers", "");
+        check(&any, "patch", "pods", "ephemeralcontainers", "p", true);
+    }
+
+    #[test]
+    fn a_rule_with_names_is_for_those_alone() {
+        let named = rule("get list", "", "pods", "p q");
+        check(&named, "get", "pods", "", "q", true);
+        check(&named, "get", "pods", "", "r", false);
+        check(&named, "list", "pods", "", "", false);
     }
 
     #[test]

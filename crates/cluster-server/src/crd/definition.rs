@@ -219,78 +219,75 @@ fn validate_versions(object: &Value) -> Vec<FieldError> {
     errors
 }
 
-/// What makes a schema structural, as far as pruning, defaulting and validation here rely on it.
-fn validate_structure(schema: &Value, path: &Path, errors: &mut Vec<FieldError>) {
-    if let Some(pattern) = schema["pattern"].as_str()
-        && regex::Regex::new(pattern).is_err()
-    {
-        errors.push(FieldError::invalid(
-            &path.child("pattern"),
-            pattern,
-            "must be a valid regular expression",
-        ));
-    }
-    if schema["properties"].is_object() && schema["additionalProperties"].is_object() {
-        errors.push(FieldError::forbidden(
-            &path.child("additionalProperties"),
-            "additionalProperties and properties are mutual exclusive",
-        ));
-    }
-    if schema["additionalProperties"] == false {
-        errors.push(FieldError::forbidden(
-            &path.child("additionalProperties"),
-            "additionalProperties cannot be set to false",
-        ));
-    }
-    let untyped = text(schema, "type").is_empty();
-    let free = [
+/// Whether a value of this schema may have any of several types.
+fn is_open(schema: &Value) -> bool {
+    [
         "x-kubernetes-int-or-string",
         "x-kubernetes-preserve-unknown-fields",
     ]
     .iter()
-    .any(|key| schema[*key] == true);
-    for (name, below) in schema["properties"].as_object().into_iter().flatten() {
-        let at = path.child("properties").key(name);
-        let named = [
-            "x-kubernetes-int-or-string",
-            "x-kubernetes-preserve-unknown-fields",
-        ]
-        .iter()
-        .any(|key| below[*key] == true);
-        if text(below, "type").is_empty() && !named {
-            errors.push(FieldError::required(
-                &at.child("type"),
-                "must not be empty for specified object fields",
-            ));
-        }
-        validate_structure(below, &at, errors);
+    .any(|key| schema[*key] == true)
+}
+
+/// What makes a schema structural, as far as pruning, defaulting and validation here rely on it.
+fn validate_structure(schema: &Value, path: &Path, errors: &mut Vec<FieldError>) {
+    let additional = path.child("additionalProperties");
+    if let Some(pattern) = schema["pattern"].as_str()
+        && regex::Regex::new(pattern).is_err()
+    {
+        let why = "must be a valid regular expression";
+        errors.push(FieldError::invalid(&path.child("pattern"), pattern, why));
     }
-    if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
-        let named = [
-            "x-kubernetes-int-or-string",
-            "x-kubernetes-preserve-unknown-fields",
-        ]
-        .iter()
-        .any(|key| items[*key] == true);
-        if text(items, "type").is_empty() && !named {
-            errors.push(FieldError::required(
-                &path.child("items.type"),
-                "must not be empty for specified array items",
-            ));
-        }
-        validate_structure(items, &path.child("items"), errors);
-    } else if text(schema, "type") == "array" {
-        errors.push(FieldError::required(
-            &path.child("items"),
-            "must be specified",
+    if schema["properties"].is_object() && schema["additionalProperties"].is_object() {
+        let why = "additionalProperties and properties are mutual exclusive";
+        errors.push(FieldError::forbidden(&additional, why));
+    }
+    if schema["additionalProperties"] == false {
+        errors.push(FieldError::forbidden(
+            &additional,
+            "additionalProperties cannot be set to false",
         ));
     }
-    if let Some(additional) = schema
-        .get("additionalProperties")
-        .filter(|one| one.is_object() && !(untyped && free))
-    {
-        validate_structure(additional, &path.child("additionalProperties"), errors);
+    for (name, below) in schema["properties"].as_object().into_iter().flatten() {
+        let at = path.child("properties").key(name);
+        validate_below(
+            below,
+            &at,
+            "must not be empty for specified object fields",
+            errors,
+        );
     }
+    match schema.get("items").filter(|items| items.is_object()) {
+        Some(items) => {
+            validate_below(
+                items,
+                &path.child("items"),
+                "must not be empty for specified array items",
+                errors,
+            );
+        }
+        None if text(schema, "type") == "array" => {
+            errors.push(FieldError::required(
+                &path.child("items"),
+                "must be specified",
+            ));
+        }
+        None => {}
+    }
+    if let Some(below) = schema
+        .get("additionalProperties")
+        .filter(|one| one.is_object())
+    {
+        validate_structure(below, &additional, errors);
+    }
+}
+
+/// A schema within a schema must say its type, unless it is open.
+fn validate_below(schema: &Value, path: &Path, why: &str, errors: &mut Vec<FieldError>) {
+    if text(schema, "type").is_empty() && !is_open(schema) {
+        errors.push(FieldError::required(&path.child("type"), why));
+    }
+    validate_structure(schema, path, errors);
 }
 
 fn validate_subresources(version: &Value, path: &Path, errors: &mut Vec<FieldError>) {

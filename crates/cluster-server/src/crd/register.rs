@@ -42,7 +42,7 @@ pub async fn run(api: Arc<Api>) -> Result<(), StoreError> {
         loop {
             match watch.next().await {
                 Ok(change) if change.kind == EventType::Deleted => {
-                    withdraw(&api.kinds, &change.object.value)
+                    withdraw(&api.kinds, &change.object.value);
                 }
                 Ok(change) => settle(&api, &change.object).await,
                 Err(StoreError::Expired { .. }) => break,
@@ -166,7 +166,7 @@ async fn settle(api: &Api, definition: &Object) {
         // Somebody else wrote meanwhile: their change comes along the watch.
         Ok(()) | Err(StoreError::Conflict | StoreError::NotFound) => {}
         Err(error) => {
-            tracing::warn!(name = text(&value["metadata"], "name"), %error, "definition not settled")
+            tracing::warn!(name = text(&value["metadata"], "name"), %error, "definition not settled");
         }
     }
 }

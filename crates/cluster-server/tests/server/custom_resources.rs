@@ -27,7 +27,9 @@ pub(crate) async fn define(cluster: &Cluster, definition: Value) {
             "apiextensions.k8s.io",
             "v1",
             "customresourcedefinitions",
-            "", definition)
+            "",
+            definition,
+        )
         .await
         .expect("a definition");
     loop {

@@ -180,14 +180,31 @@ async fn a_node_is_known_by_its_certificate_and_keeps_to_its_own() {
     let cluster = Cluster::start().await;
     let api = cluster.server.api();
     let credential = cluster.server.node_credential("n1").expect("a credential");
-    let (chain, _) = credential.client.to_der(std::path::Path::new("client.key")).expect("a certificate");
-    let node = api.authenticator.authenticate(&http::HeaderMap::new(), chain.first()).await.expect("a user");
-    assert_eq!((node.name.as_str(), node.groups.as_slice()), ("system:node:n1", &["system:nodes".to_owned(), "system:authenticated".to_owned()][..]));
+    let (chain, _) = credential
+        .client
+        .to_der(std::path::Path::new("client.key"))
+        .expect("a certificate");
+    let node = api
+        .authenticator
+        .authenticate(&http::HeaderMap::new(), chain.first())
+        .await
+        .expect("a user");
+    assert_eq!(
+        (node.name.as_str(), node.groups.as_slice()),
+        (
+            "system:node:n1",
+            &["system:nodes".to_owned(), "system:authenticated".to_owned()][..]
+        )
+    );
     for (name, on) in [("mine", "n1"), ("other", "n2")] {
         let mut pod = super::pod(name);
         pod["spec"]["nodeName"] = on.into();
-        pod["spec"]["volumes"] = json!([{"name": "s", "secret": {"secretName": format!("secret-of-{name}")}}]);
-        cluster.create("", "v1", "pods", "n", pod).await.expect("a pod");
+        pod["spec"]["volumes"] =
+            json!([{"name": "s", "secret": {"secretName": format!("secret-of-{name}")}}]);
+        cluster
+            .create("", "v1", "pods", "n", pod)
+            .await
+            .expect("a pod");
     }
     let check = |verb: &str, resource: &str, subresource: &str, name: &str, expected: bool| {
         let request = Attributes {
@@ -200,7 +217,11 @@ async fn a_node_is_known_by_its_certificate_and_keeps_to_its_own() {
             ..Attributes::default()
         };
         let decision = api.authorizer.authorize(&node, &request);
-        assert_eq!(decision.allowed, expected, "{verb} {resource} {name}: {}", decision.reason);
+        assert_eq!(
+            decision.allowed, expected,
+            "{verb} {resource} {name}: {}",
+            decision.reason
+        );
     };
     check("get", "secrets", "", "secret-of-mine", true);
     check("get", "secrets", "", "secret-of-other", false);
@@ -212,37 +233,85 @@ async fn a_node_is_known_by_its_certificate_and_keeps_to_its_own() {
     cluster.stop().await;
 }
 
-#[tokio::test]
-async fn impersonation_needs_a_right_for_every_part_of_the_identity() {
-    let cluster = Cluster::start().await;
+/// Lets alice act as bob and as a member of `sre`.
+async fn let_alice_act(cluster: &Cluster) {
     let rules = json!([
         {"apiGroups": [""], "resources": ["users"], "resourceNames": ["bob"], "verbs": ["impersonate"]},
         {"apiGroups": [""], "resources": ["groups"], "resourceNames": ["sre"], "verbs": ["impersonate"]},
     ]);
-    cluster.create(RBAC, "v1", "clusterroles", "", json!({"metadata": {"name": "act"}, "rules": rules})).await.expect("a role");
+    cluster
+        .create(
+            RBAC,
+            "v1",
+            "clusterroles",
+            "",
+            json!({"metadata": {"name": "act"}, "rules": rules}),
+        )
+        .await
+        .expect("a role");
     let binding = json!({"metadata": {"name": "act"}, "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "act"},
         "subjects": [{"apiGroup": RBAC, "kind": "User", "name": "alice"}]});
-    cluster.create(RBAC, "v1", "clusterrolebindings", "", binding).await.expect("a binding");
-    let request = Attributes { verb: "list".into(), resource: "pods".into(), version: "v1".into(), namespace: "n".into(), ..Attributes::default() };
+    cluster
+        .create(RBAC, "v1", "clusterrolebindings", "", binding)
+        .await
+        .expect("a binding");
+}
+
+#[tokio::test]
+async fn impersonation_needs_a_right_for_every_part_of_the_identity() {
+    let cluster = Cluster::start().await;
+    let_alice_act(&cluster).await;
+    let request = Attributes {
+        verb: "list".into(),
+        resource: "pods".into(),
+        version: "v1".into(),
+        namespace: "n".into(),
+        ..Attributes::default()
+    };
     let act = |headers: &[(&'static str, &str)]| {
         let mut map = http::HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().expect("a header"));
         }
-        impersonate(&cluster.server.api().authorizer, user("alice", &[]), &map, &request)
+        impersonate(
+            &cluster.server.api().authorizer,
+            user("alice", &[]),
+            &map,
+            &request,
+        )
     };
     assert_eq!(act(&[]).expect("herself").name, "alice");
     let bob = act(&[("impersonate-user", "bob"), ("impersonate-group", "sre")]).expect("bob");
-    assert_eq!((bob.name.as_str(), bob.groups), ("bob", vec!["sre".to_owned(), "system:authenticated".to_owned()]));
+    assert_eq!(
+        (bob.name.as_str(), bob.groups),
+        (
+            "bob",
+            vec!["sre".to_owned(), "system:authenticated".to_owned()]
+        )
+    );
     for headers in [
         &[("impersonate-user", "carl")][..],
-        &[("impersonate-user", "bob"), ("impersonate-group", "system:masters")],
+        &[
+            ("impersonate-user", "bob"),
+            ("impersonate-group", "system:masters"),
+        ],
         &[("impersonate-user", "bob"), ("impersonate-uid", "1")],
-        &[("impersonate-user", "bob"), ("impersonate-extra-scopes", "all")],
+        &[
+            ("impersonate-user", "bob"),
+            ("impersonate-extra-scopes", "all"),
+        ],
     ] {
         let error = act(headers).expect_err("refused");
-        assert_eq!(error.message, "pods is forbidden: User \"alice\" cannot impersonate-on:user-info:list resource \"pods\" in API group \"\" in the namespace \"n\"");
+        assert_eq!(
+            error.message,
+            "pods is forbidden: User \"alice\" cannot impersonate-on:user-info:list resource \"pods\" in API group \"\" in the namespace \"n\""
+        );
     }
-    assert_eq!(act(&[("impersonate-group", "sre")]).expect_err("nobody").code, 400);
+    assert_eq!(
+        act(&[("impersonate-group", "sre")])
+            .expect_err("nobody")
+            .code,
+        400
+    );
     cluster.stop().await;
 }

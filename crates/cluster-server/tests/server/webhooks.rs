@@ -231,7 +231,10 @@ async fn no_version_of_an_object_passes_a_webhook_by() {
     hook["rules"][0]["apiGroups"] = json!(["example.com"]);
     configure(&cluster, "validatingwebhookconfigurations", &[hook]).await;
     let widget = json!({"metadata": {"name": "w"}});
-    cluster.create("example.com", "v1alpha1", "widgets", "n", widget).await.expect_err("asked about");
+    cluster
+        .create("example.com", "v1alpha1", "widgets", "n", widget)
+        .await
+        .expect_err("asked about");
     let asked = &stub.asked()[0];
     assert_eq!(asked["object"]["apiVersion"], "example.com/v1");
     assert_eq!(asked["resource"]["version"], "v1");
@@ -243,8 +246,21 @@ async fn no_version_of_an_object_passes_a_webhook_by() {
 async fn a_namespace_is_asked_about_by_its_own_name() {
     let cluster = Cluster::start().await;
     let stub = Stub::start(&cluster.server, |_| json!({"allowed": true})).await;
-    configure(&cluster, "validatingwebhookconfigurations", &[stub.hook("v.example.com", &["CREATE"], &["namespaces"])]).await;
-    cluster.ensure("", "v1", "namespaces", "", json!({"metadata": {"name": "made"}})).await;
+    configure(
+        &cluster,
+        "validatingwebhookconfigurations",
+        &[stub.hook("v.example.com", &["CREATE"], &["namespaces"])],
+    )
+    .await;
+    cluster
+        .ensure(
+            "",
+            "v1",
+            "namespaces",
+            "",
+            json!({"metadata": {"name": "made"}}),
+        )
+        .await;
     assert_eq!(stub.asked()[0]["namespace"], "made");
     assert_eq!(stub.asked()[0]["name"], "made");
     cluster.stop().await;

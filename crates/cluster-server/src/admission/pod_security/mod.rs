@@ -124,67 +124,53 @@ fn is_significant(request: &Request) -> bool {
 }
 
 fn judge(store: &Store, request: &mut Request, pod: &Value, enforce: bool) -> Result<(), ApiError> {
-    let Some(namespace) = store.get("namespaces", "", &request.namespace) else {
-        return Err(ApiError::internal(format!(
-            "failed to lookup namespace {}",
-            request.namespace
-        )));
-    };
+    let namespace = store
+        .get("namespaces", "", &request.namespace)
+        .ok_or_else(|| {
+            ApiError::internal(format!("failed to lookup namespace {}", request.namespace))
+        })?;
     let labels = &namespace.value["metadata"]["labels"];
-    let (policy, errors) = [
-        policy(labels, "enforce"),
-        policy(labels, "audit"),
-        policy(labels, "warn"),
-    ]
-    .into_iter()
-    .fold(
-        (Vec::new(), Vec::new()),
-        |(mut policies, mut errors), (policy, mut found)| {
-            policies.push(policy);
-            errors.append(&mut found);
-            (policies, errors)
-        },
-    );
-    let [enforced, audited, warned] = policy.as_slice() else {
-        return Ok(());
-    };
-    if errors.is_empty() && policy.iter().all(|one| one.level == Level::Privileged) {
+    let [(enforced, unread), (audited, more), (warned, most)] =
+        ["enforce", "audit", "warn"].map(|mode| policy(labels, mode));
+    let errors = [unread, more, most].concat();
+    if errors.is_empty()
+        && [&enforced, &audited, &warned]
+            .iter()
+            .all(|one| one.level == Level::Privileged)
+    {
         return Ok(());
     }
     if !errors.is_empty() {
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        request.annotations.insert(
-            format!("{PREFIX}error"),
-            format!("Failed to parse policy: {}", texts.join(", ")),
-        );
+        let text = format!("Failed to parse policy: {}", texts.join(", "));
+        request.annotations.insert(format!("{PREFIX}error"), text);
     }
     let view = PodView::new(pod);
     if enforce {
         request
             .annotations
             .insert(format!("{PREFIX}enforce-policy"), enforced.to_string());
-        if let Some(found) = violations(enforced, &view) {
+        if let Some(found) = violations(&enforced, &view) {
             return Err(request.forbidden(&format!(
                 "violates PodSecurity {:?}: {found}",
                 enforced.to_string()
             )));
         }
     }
-    if let Some(found) = violations(audited, &view) {
-        let text = format!(
-            "would violate PodSecurity {:?}: {found}",
-            audited.to_string()
-        );
+    let would = |policy: &LevelVersion| {
+        violations(policy, &view).map(|found| {
+            format!(
+                "would violate PodSecurity {:?}: {found}",
+                policy.to_string()
+            )
+        })
+    };
+    if let Some(text) = would(&audited) {
         request
             .annotations
             .insert(format!("{PREFIX}audit-violations"), text);
     }
-    if let Some(found) = violations(warned, &view) {
-        request.warnings.push(format!(
-            "would violate PodSecurity {:?}: {found}",
-            warned.to_string()
-        ));
-    }
+    request.warnings.extend(would(&warned));
     Ok(())
 }
 

@@ -257,13 +257,13 @@ mod tests {
 
     use super::*;
 
-    fn answer(response: Value) -> Result<Answer, CallError> {
+    fn answer(response: &Value) -> Result<Answer, CallError> {
         let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
         read("x.example.com", &review, "u1")
     }
 
     fn check_refusal(response: &Value, code: u16, message: &str) {
-        let refusal = answer(response.clone())
+        let refusal = answer(response)
             .ok()
             .and_then(|answer| answer.refusal)
             .expect("a refusal");
@@ -293,19 +293,19 @@ mod tests {
     fn only_a_true_answers_yes() {
         for allowed in [json!("true"), json!(1), json!(null)] {
             assert!(
-                answer(json!({"uid": "u1", "allowed": allowed}))
+                answer(&json!({"uid": "u1", "allowed": allowed}))
                     .is_ok_and(|answer| answer.refusal.is_some())
             );
         }
         assert!(
-            answer(json!({"uid": "u1", "allowed": true}))
+            answer(&json!({"uid": "u1", "allowed": true}))
                 .is_ok_and(|answer| answer.refusal.is_none())
         );
     }
 
     #[test]
     fn an_answer_to_another_question_is_none() {
-        let error = answer(json!({"uid": "u2", "allowed": true}))
+        let error = answer(&json!({"uid": "u2", "allowed": true}))
             .err()
             .map(|error| error.to_string());
         assert_eq!(

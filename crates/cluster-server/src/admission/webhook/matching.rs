@@ -15,11 +15,17 @@ use crate::error::ApiError;
 
 /// The version of the resource about which the webhook is to be asked, if it is to be asked. An error refuses the
 /// request: it cannot be known whether to ask.
-pub(super) fn applies(chain: &Chain, hook: &Hook, request: &Request) -> Result<Option<String>, ApiError> {
+pub(super) fn applies(
+    chain: &Chain,
+    hook: &Hook,
+    request: &Request,
+) -> Result<Option<String>, ApiError> {
     if is_exempt(request) {
         return Ok(None);
     }
-    let Some(version) = matched_version(chain, hook, request) else { return Ok(None) };
+    let Some(version) = matched_version(chain, hook, request) else {
+        return Ok(None);
+    };
     let asked = namespace_matches(chain, hook, request)?
         && object_matches(hook, request)
         && conditions_match(hook, request)?;
@@ -29,9 +35,16 @@ pub(super) fn applies(chain: &Chain, hook: &Hook, request: &Request) -> Result<O
 /// The version that a rule names: the request's own, or with `matchPolicy: Equivalent` another one under which the
 /// same objects are served, so that nobody passes a webhook by writing through another version.
 fn matched_version(chain: &Chain, hook: &Hook, request: &Request) -> Option<String> {
-    let rules = hook.value["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let rules = hook.value["rules"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let own = &request.resource;
-    let matches = |version: &str| rules.iter().any(|rule| rule_matches(rule, request, version));
+    let matches = |version: &str| {
+        rules
+            .iter()
+            .any(|rule| rule_matches(rule, request, version))
+    };
     if matches(&own.version) {
         return Some(own.version.clone());
     }
@@ -40,7 +53,8 @@ fn matched_version(chain: &Chain, hook: &Hook, request: &Request) -> Option<Stri
     }
     let served = chain.kinds.all().into_iter();
     let mut same = served.filter(|one| one.group == own.group && one.plural == own.resource);
-    same.find(|one| matches(&one.version)).map(|one| one.version.clone())
+    same.find(|one| matches(&one.version))
+        .map(|one| one.version.clone())
 }
 
 /// Configurations of admission itself are never sent to webhooks, or a broken one could not be removed.

@@ -102,7 +102,9 @@ pub(super) async fn validate(chain: &Chain, request: &mut Request) -> Result<(),
             asked.push((hook, version));
         }
     }
-    let calls = asked.iter().map(|(hook, version)| call::ask(&chain.webhooks, hook, request, version));
+    let calls = asked
+        .iter()
+        .map(|(hook, version)| call::ask(&chain.webhooks, hook, request, version));
     let outcomes = futures::future::join_all(calls).await;
     let mut refusal = None;
     for (index, ((hook, _), outcome)) in asked.iter().zip(outcomes).enumerate() {

@@ -3,6 +3,7 @@
 mod default;
 mod format;
 mod prune;
+mod scalar;
 mod validate;
 
 use serde_json::Value;
