@@ -26,10 +26,25 @@ pub(crate) struct Parts<'a> {
 }
 
 const MASKED: [&str; 11] = [
-    "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
-    "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
 ];
-const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const READ_ONLY: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
 
 /// A process with every right, which the executor takes away.
 pub(crate) fn wide_process(command: &[String], env: &[String], cwd: &str, tty: bool) -> Value {
@@ -39,12 +54,20 @@ pub(crate) fn wide_process(command: &[String], env: &[String], cwd: &str, tty: b
 /// The whole configuration.
 pub(crate) fn spec(parts: &Parts<'_>) -> Value {
     let config = parts.config;
-    let namespaces: Vec<Value> = parts.namespaces.iter().map(|(kind, path)| namespace(kind, path.as_deref())).collect();
+    let namespaces: Vec<Value> = parts
+        .namespaces
+        .iter()
+        .map(|(kind, path)| namespace(kind, path.as_deref()))
+        .collect();
     let slave = config.mounts.iter().any(|mount| mount.host_to_container);
     let mut linux = json!({ "namespaces": namespaces, "rootfsPropagation": if slave { "slave" } else { "private" } });
     if let Some(cgroup) = parts.cgroup {
         linux["cgroupsPath"] = json!(cgroup);
-        linux["resources"] = resources(&config.resources, config.security.privileged, parts.hierarchies);
+        linux["resources"] = resources(
+            &config.resources,
+            config.security.privileged,
+            parts.hierarchies,
+        );
     }
     let privileged = config.security.privileged;
     if !privileged && !config.security.unmasked_proc {
@@ -72,37 +95,67 @@ fn namespace(kind: &str, path: Option<&Path>) -> Value {
 
 fn mounts(parts: &Parts<'_>) -> Vec<Value> {
     let privileged = parts.config.security.privileged;
-    let fixed = |target: &str, kind: &str, options: &[&str]| {
-        json!({ "destination": target, "type": kind, "source": kind, "options": options })
-    };
+    let fixed = |target: &str, kind: &str, options: &[&str]| json!({ "destination": target, "type": kind, "source": kind, "options": options });
     let sys = if privileged { "rw" } else { "ro" };
     let mut mounts = vec![
         fixed("/proc", "proc", &["nosuid", "noexec", "nodev"]),
-        fixed("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
-        fixed("/dev/pts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+        fixed(
+            "/dev",
+            "tmpfs",
+            &["nosuid", "strictatime", "mode=755", "size=65536k"],
+        ),
+        fixed(
+            "/dev/pts",
+            "devpts",
+            &[
+                "nosuid",
+                "noexec",
+                "newinstance",
+                "ptmxmode=0666",
+                "mode=0620",
+                "gid=5",
+            ],
+        ),
         fixed("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
         fixed("/sys", "sysfs", &["nosuid", "noexec", "nodev", sys]),
     ];
     if matches!(parts.hierarchies, Hierarchies::V2 { .. }) {
-        mounts.push(fixed("/sys/fs/cgroup", "cgroup", &["nosuid", "noexec", "nodev", "relatime", sys]));
+        mounts.push(fixed(
+            "/sys/fs/cgroup",
+            "cgroup",
+            &["nosuid", "noexec", "nodev", "relatime", sys],
+        ));
     }
     match parts.shm {
-        Some(shm) if !is_mounted_over(&parts.config.mounts, "/dev/shm") => mounts.push(bind(shm, "/dev/shm", false, false)),
+        Some(shm) if !is_mounted_over(&parts.config.mounts, "/dev/shm") => {
+            mounts.push(bind(shm, "/dev/shm", false, false))
+        }
         Some(_) => {}
-        None => mounts.push(fixed("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"])),
+        None => mounts.push(fixed(
+            "/dev/shm",
+            "tmpfs",
+            &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
+        )),
     }
     // Parents before what is mounted inside them.
     let mut own: Vec<&Mount> = parts.config.mounts.iter().collect();
     own.sort_by_key(|mount| mount.container_path.components().count());
     mounts.extend(own.into_iter().map(|mount| {
         let target = mount.container_path.to_string_lossy();
-        bind(&mount.host_path, &target, mount.read_only, mount.host_to_container)
+        bind(
+            &mount.host_path,
+            &target,
+            mount.read_only,
+            mount.host_to_container,
+        )
     }));
     mounts
 }
 
 fn is_mounted_over(mounts: &[Mount], target: &str) -> bool {
-    mounts.iter().any(|mount| mount.container_path == Path::new(target))
+    mounts
+        .iter()
+        .any(|mount| mount.container_path == Path::new(target))
 }
 
 fn bind(source: &Path, target: &str, read_only: bool, slave: bool) -> Value {
@@ -143,16 +196,28 @@ fn devices(folder: &Path) -> Vec<Value> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let (path, name) = (entry.path(), entry.file_name());
-        let Ok(kind) = entry.file_type() else { continue };
-        if kind.is_dir() && !["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev"].iter().any(|skipped| name == *skipped) {
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
+        if kind.is_dir()
+            && !["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev"]
+                .iter()
+                .any(|skipped| name == *skipped)
+        {
             found.extend(devices(&path));
         }
-        if !(kind.is_char_device() || kind.is_block_device()) || name == "console" || name == "ptmx" {
+        if !(kind.is_char_device() || kind.is_block_device()) || name == "console" || name == "ptmx"
+        {
             continue;
         }
-        let Ok(about) = entry.metadata() else { continue };
+        let Ok(about) = entry.metadata() else {
+            continue;
+        };
         let letter = if kind.is_block_device() { "b" } else { "c" };
-        let (major, minor) = (rustix::fs::major(about.rdev()), rustix::fs::minor(about.rdev()));
+        let (major, minor) = (
+            rustix::fs::major(about.rdev()),
+            rustix::fs::minor(about.rdev()),
+        );
         found.push(json!({
             "path": path, "type": letter, "major": major, "minor": minor,
             "fileMode": about.mode() & 0o7777, "uid": about.uid(), "gid": about.gid(),

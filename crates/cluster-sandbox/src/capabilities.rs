@@ -2,19 +2,65 @@
 
 /// Names by bit number, as in `linux/capability.h`, without `CAP_`.
 const NAMES: [&str; 41] = [
-    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-    "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER",
-    "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT", "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE",
-    "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE", "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP",
-    "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
     "CHECKPOINT_RESTORE",
 ];
 
 /// containerd's default set without `MKNOD`: device rules are not enforced on every kind of cgroup,
 /// so a container must not be able to make the device that a rule would have to keep it from.
 const DEFAULT: [&str; 13] = [
-    "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
-    "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FSETID",
+    "FOWNER",
+    "NET_RAW",
+    "SETGID",
+    "SETUID",
+    "SETFCAP",
+    "SETPCAP",
+    "NET_BIND_SERVICE",
+    "SYS_CHROOT",
+    "KILL",
+    "AUDIT_WRITE",
 ];
 
 /// Number of capabilities known here.
@@ -29,7 +75,10 @@ pub(crate) struct UnknownCapability(String);
 pub(crate) fn bit(name: &str) -> Option<u64> {
     let name = name.to_ascii_uppercase();
     let name = name.strip_prefix("CAP_").unwrap_or(&name);
-    NAMES.iter().position(|known| *known == name).map(|index| 1 << index)
+    NAMES
+        .iter()
+        .position(|known| *known == name)
+        .map(|index| 1 << index)
 }
 
 /// All capabilities, as far as they are known here.
@@ -38,12 +87,19 @@ pub(crate) fn all() -> u64 {
 }
 
 /// The default set changed as a security context asks: `ALL` first, then single ones; adding wins over dropping `ALL`.
-pub(crate) fn effective(privileged: bool, add: &[String], drop: &[String]) -> Result<u64, UnknownCapability> {
+pub(crate) fn effective(
+    privileged: bool,
+    add: &[String],
+    drop: &[String],
+) -> Result<u64, UnknownCapability> {
     if privileged {
         return Ok(all());
     }
     let is_all = |name: &&String| name.eq_ignore_ascii_case("ALL");
-    let mut set = DEFAULT.iter().filter_map(|name| bit(name)).fold(0, |set, bit| set | bit);
+    let mut set = DEFAULT
+        .iter()
+        .filter_map(|name| bit(name))
+        .fold(0, |set, bit| set | bit);
     if add.iter().any(|name| is_all(&name)) {
         set = all();
     }
@@ -61,7 +117,12 @@ pub(crate) fn effective(privileged: bool, add: &[String], drop: &[String]) -> Re
 
 /// The names in a set, for messages.
 pub(crate) fn names(set: u64) -> Vec<&'static str> {
-    NAMES.iter().enumerate().filter(|(index, _)| set & (1 << index) != 0).map(|(_, name)| *name).collect()
+    NAMES
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| set & (1 << index) != 0)
+        .map(|(_, name)| *name)
+        .collect()
 }
 
 #[cfg(test)]
@@ -70,7 +131,10 @@ mod tests {
 
     fn check(add: &[&str], drop: &[&str], expected: &[&str]) {
         let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(names(effective(false, &owned(add), &owned(drop)).unwrap()), expected);
+        assert_eq!(
+            names(effective(false, &owned(add), &owned(drop)).unwrap()),
+            expected
+        );
     }
 
     #[test]
@@ -83,12 +147,21 @@ mod tests {
 
     #[test]
     fn the_default_set_cannot_make_devices() {
-        assert_eq!(effective(false, &[], &[]).unwrap() & bit("MKNOD").unwrap(), 0);
-        assert_ne!(effective(false, &["MKNOD".to_owned()], &[]).unwrap() & bit("MKNOD").unwrap(), 0);
+        assert_eq!(
+            effective(false, &[], &[]).unwrap() & bit("MKNOD").unwrap(),
+            0
+        );
+        assert_ne!(
+            effective(false, &["MKNOD".to_owned()], &[]).unwrap() & bit("MKNOD").unwrap(),
+            0
+        );
     }
 
     #[test]
     fn an_unknown_name_is_refused() {
-        assert_eq!(effective(false, &["FLY".to_owned()], &[]), Err(UnknownCapability("FLY".to_owned())));
+        assert_eq!(
+            effective(false, &["FLY".to_owned()], &[]),
+            Err(UnknownCapability("FLY".to_owned()))
+        );
     }
 }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::protocol::CgroupPlan;
 
 /// The controllers that the container runtime joins on version 1.
-const JOINED: [&str; 11] =
-    ["cpu", "cpuacct", "cpuset", "devices", "hugetlb", "memory", "net_cls", "net_prio", "blkio", "pids", "freezer"];
+const JOINED: [&str; 11] = [
+    "cpu", "cpuacct", "cpuset", "devices", "hugetlb", "memory", "net_cls", "net_prio", "blkio",
+    "pids", "freezer",
+];
 
 /// What this node has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +19,10 @@ pub(crate) enum Hierarchies {
     /// Version 1, also where a version 2 hierarchy without controllers stands beside it.
     V1(Vec<V1>),
     /// Version 2 with the controllers that can be delegated.
-    V2 { root: PathBuf, controllers: Vec<String> },
+    V2 {
+        root: PathBuf,
+        controllers: Vec<String>,
+    },
 }
 
 /// One hierarchy of version 1.
@@ -31,13 +36,19 @@ impl Hierarchies {
     /// What `/proc/self/mountinfo` says, as far as it can be written.
     pub(crate) fn detect() -> Self {
         let found = parse(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default());
-        if found.is_writable() { found } else { Self::None }
+        if found.is_writable() {
+            found
+        } else {
+            Self::None
+        }
     }
 
     fn is_writable(&self) -> bool {
         let probe = |root: &Path| {
             let folder = root.join(format!("probe-{}", std::process::id()));
-            fs::create_dir(&folder).and_then(|()| fs::remove_dir(&folder)).is_ok()
+            fs::create_dir(&folder)
+                .and_then(|()| fs::remove_dir(&folder))
+                .is_ok()
         };
         match self {
             Self::None => true,
@@ -50,9 +61,12 @@ impl Hierarchies {
     pub(crate) fn has(&self, controller: &str) -> bool {
         match self {
             Self::None => false,
-            Self::V1(hierarchies) => {
-                hierarchies.iter().any(|hierarchy| hierarchy.controllers.iter().any(|found| found == controller))
-            }
+            Self::V1(hierarchies) => hierarchies.iter().any(|hierarchy| {
+                hierarchy
+                    .controllers
+                    .iter()
+                    .any(|found| found == controller)
+            }),
             Self::V2 { controllers, .. } => controllers.iter().any(|found| found == controller),
         }
     }
@@ -67,7 +81,10 @@ impl Hierarchies {
         let path = path.trim_matches('/');
         match self {
             Self::None => Vec::new(),
-            Self::V1(hierarchies) => hierarchies.iter().map(|hierarchy| hierarchy.root.join(path)).collect(),
+            Self::V1(hierarchies) => hierarchies
+                .iter()
+                .map(|hierarchy| hierarchy.root.join(path))
+                .collect(),
             Self::V2 { root, .. } => vec![root.join(path)],
         }
     }
@@ -75,16 +92,28 @@ impl Hierarchies {
     /// What a helper needs to know of a container's cgroup.
     pub(crate) fn plan(&self, path: Option<&str>) -> CgroupPlan {
         let folders = path.map(|path| self.folders(path)).unwrap_or_default();
-        CgroupPlan { hidden: folders.is_empty(), folders }
+        CgroupPlan {
+            hidden: folders.is_empty(),
+            folders,
+        }
     }
 
     /// What a user is told about this node's limits.
     pub(crate) fn reduction(&self) -> Option<String> {
         if *self == Self::None {
-            return Some("no writable cgroups: cpu, memory and device limits are not enforced".to_owned());
+            return Some(
+                "no writable cgroups: cpu, memory and device limits are not enforced".to_owned(),
+            );
         }
-        let missing: Vec<&str> = ["cpu", "memory", "pids"].into_iter().filter(|wanted| !self.has(wanted)).collect();
-        if missing.is_empty() { None } else { Some(format!("no cgroup controller for: {}", missing.join(", "))) }
+        let missing: Vec<&str> = ["cpu", "memory", "pids"]
+            .into_iter()
+            .filter(|wanted| !self.has(wanted))
+            .collect();
+        if missing.is_empty() {
+            None
+        } else {
+            Some(format!("no cgroup controller for: {}", missing.join(", ")))
+        }
     }
 }
 
@@ -103,7 +132,9 @@ fn parse(mountinfo: &str) -> Hierarchies {
     let mut first = Vec::new();
     let mut second = None;
     for line in mountinfo.lines() {
-        let Some((left, right)) = line.split_once(" - ") else { continue };
+        let Some((left, right)) = line.split_once(" - ") else {
+            continue;
+        };
         let left: Vec<&str> = left.split(' ').collect();
         let right: Vec<&str> = right.split(' ').collect();
         let (Some(&root), Some(&target), Some(&kind), Some(&options)) =
@@ -111,22 +142,34 @@ fn parse(mountinfo: &str) -> Hierarchies {
         else {
             continue;
         };
-        let writable = left.get(5).is_some_and(|options| options.split(',').any(|option| option == "rw"));
+        let writable = left
+            .get(5)
+            .is_some_and(|options| options.split(',').any(|option| option == "rw"));
         if root != "/" || !writable || !target.starts_with("/sys/fs/cgroup") {
             continue;
         }
-        let controllers: Vec<String> =
-            options.split(',').filter(|option| JOINED.contains(option)).map(ToOwned::to_owned).collect();
+        let controllers: Vec<String> = options
+            .split(',')
+            .filter(|option| JOINED.contains(option))
+            .map(ToOwned::to_owned)
+            .collect();
         match kind {
-            "cgroup" if !controllers.is_empty() => first.push(V1 { root: PathBuf::from(target), controllers }),
+            "cgroup" if !controllers.is_empty() => first.push(V1 {
+                root: PathBuf::from(target),
+                controllers,
+            }),
             "cgroup2" if target == "/sys/fs/cgroup" => second = Some(PathBuf::from(target)),
             _ => {}
         }
     }
     match (first.is_empty(), second) {
         (_, Some(root)) => {
-            let controllers = fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default();
-            let controllers = controllers.split_ascii_whitespace().map(ToOwned::to_owned).collect();
+            let controllers =
+                fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default();
+            let controllers = controllers
+                .split_ascii_whitespace()
+                .map(ToOwned::to_owned)
+                .collect();
             Hierarchies::V2 { root, controllers }
         }
         (false, None) => Hierarchies::V1(first),
@@ -150,14 +193,20 @@ mod tests {
         assert!(found.has("memory") && found.has("cpuacct") && !found.has("pids"));
         assert_eq!(
             found.folders("/a/b"),
-            [PathBuf::from("/sys/fs/cgroup/memory/a/b"), PathBuf::from("/sys/fs/cgroup/cpu,cpuacct/a/b")]
+            [
+                PathBuf::from("/sys/fs/cgroup/memory/a/b"),
+                PathBuf::from("/sys/fs/cgroup/cpu,cpuacct/a/b")
+            ]
         );
     }
 
     #[test]
     fn read_only_or_absent_hierarchies_are_none() {
         assert_eq!(parse(""), Hierarchies::None);
-        assert_eq!(parse(&V1.replace(" rw,relatime", " ro,relatime")), Hierarchies::None);
+        assert_eq!(
+            parse(&V1.replace(" rw,relatime", " ro,relatime")),
+            Hierarchies::None
+        );
         assert!(Hierarchies::None.reduction().is_some());
     }
 

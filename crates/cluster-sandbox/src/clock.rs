@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 /// The time now.
-#[expect(clippy::disallowed_methods, reason = "a container's helper is a program of its own, and this is its clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a container's helper is a program of its own, and this is its clock"
+)]
 pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }

@@ -35,7 +35,9 @@ pub(crate) fn write_with(path: &Path, bytes: &[u8], sync: Sync) -> io::Result<()
     drop(file);
     fs::rename(&staged, path)?;
     if sync == Sync::Flushed {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
     }
     Ok(())

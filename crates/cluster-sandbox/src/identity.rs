@@ -27,13 +27,22 @@ pub(crate) enum UserError {
 }
 
 /// The user of a container: `runAsUser` and `runAsGroup` before the image's `USER`, root if neither says.
-pub(crate) fn resolve(root: &Path, image_user: &str, security: &Security) -> Result<User, UserError> {
+pub(crate) fn resolve(
+    root: &Path,
+    image_user: &str,
+    security: &Security,
+) -> Result<User, UserError> {
     let passwd = read_inside(root, "etc/passwd");
     let group = read_inside(root, "etc/group");
     resolve_in(&passwd, &group, image_user, security)
 }
 
-fn resolve_in(passwd: &str, group: &str, image_user: &str, security: &Security) -> Result<User, UserError> {
+fn resolve_in(
+    passwd: &str,
+    group: &str,
+    image_user: &str,
+    security: &Security,
+) -> Result<User, UserError> {
     let asked = match security.run_as_user {
         Some(uid) => uid.to_string(),
         None => image_user.to_owned(),
@@ -49,7 +58,9 @@ fn resolve_in(passwd: &str, group: &str, image_user: &str, security: &Security) 
     let gid = match (security.run_as_group, asked_group) {
         (Some(gid), _) => gid,
         (None, "") => entry.as_ref().map_or(0, |entry| entry.gid),
-        (None, asked) => group_id(group, asked).ok_or_else(|| UserError::NoGroup(asked.to_owned()))?,
+        (None, asked) => {
+            group_id(group, asked).ok_or_else(|| UserError::NoGroup(asked.to_owned()))?
+        }
     };
     let mut groups = vec![gid];
     if let Some(entry) = &entry {
@@ -58,8 +69,16 @@ fn resolve_in(passwd: &str, group: &str, image_user: &str, security: &Security) 
     groups.extend(&security.supplemental_groups);
     groups.sort_unstable();
     groups.dedup();
-    let home = entry.map(|entry| entry.home).filter(|home| !home.is_empty()).unwrap_or_else(|| "/".to_owned());
-    Ok(User { uid, gid, groups, home })
+    let home = entry
+        .map(|entry| entry.home)
+        .filter(|home| !home.is_empty())
+        .unwrap_or_else(|| "/".to_owned());
+    Ok(User {
+        uid,
+        gid,
+        groups,
+        home,
+    })
 }
 
 struct Passwd {
@@ -74,20 +93,29 @@ impl Passwd {
     fn find(passwd: &str, wanted: &str) -> Option<Self> {
         let entries = || passwd.lines().filter_map(Self::parse);
         let number: Option<u32> = wanted.parse().ok();
-        entries().find(|entry| entry.name == wanted).or_else(|| entries().find(|entry| Some(entry.uid) == number))
+        entries()
+            .find(|entry| entry.name == wanted)
+            .or_else(|| entries().find(|entry| Some(entry.uid) == number))
     }
 
     fn parse(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split(':').collect();
         let home = fields.get(5).copied().unwrap_or_default().to_owned();
-        Some(Self { name: (*fields.first()?).to_owned(), uid: fields.get(2)?.parse().ok()?, gid: fields.get(3)?.parse().ok()?, home })
+        Some(Self {
+            name: (*fields.first()?).to_owned(),
+            uid: fields.get(2)?.parse().ok()?,
+            gid: fields.get(3)?.parse().ok()?,
+            home,
+        })
     }
 }
 
 fn group_id(group: &str, wanted: &str) -> Option<u32> {
     let named = group.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
-        (fields.first() == Some(&wanted)).then(|| fields.get(2)?.parse().ok()).flatten()
+        (fields.first() == Some(&wanted))
+            .then(|| fields.get(2)?.parse().ok())
+            .flatten()
     });
     named.or_else(|| wanted.parse().ok())
 }
@@ -95,7 +123,10 @@ fn group_id(group: &str, wanted: &str) -> Option<u32> {
 fn memberships(group: &str, user: &str) -> Vec<u32> {
     let of_line = |line: &str| {
         let fields: Vec<&str> = line.split(':').collect();
-        let is_member = fields.get(3)?.split(',').any(|member| member.trim() == user);
+        let is_member = fields
+            .get(3)?
+            .split(',')
+            .any(|member| member.trim() == user);
         is_member.then(|| fields.get(2)?.parse().ok()).flatten()
     };
     group.lines().filter_map(of_line).collect()
@@ -124,9 +155,17 @@ mod tests {
         }
     }
 
-    fn check(image: &str, user: Option<u32>, group: Option<u32>, expected: (u32, u32, &[u32], &str)) {
+    fn check(
+        image: &str,
+        user: Option<u32>,
+        group: Option<u32>,
+        expected: (u32, u32, &[u32], &str),
+    ) {
         let found = resolve_in(PASSWD, GROUP, image, &security(user, group)).unwrap();
-        assert_eq!((found.uid, found.gid, &found.groups[..], &found.home[..]), expected);
+        assert_eq!(
+            (found.uid, found.gid, &found.groups[..], &found.home[..]),
+            expected
+        );
     }
 
     #[test]

@@ -26,8 +26,12 @@ pub(crate) struct Wanted {
 pub(crate) fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    let thread = std::thread::Builder::new().name("namespaces".to_owned()).spawn(work)?;
-    thread.join().unwrap_or_else(|_| Err(io::Error::other("the namespace thread panicked")))
+    let thread = std::thread::Builder::new()
+        .name("namespaces".to_owned())
+        .spawn(work)?;
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(io::Error::other("the namespace thread panicked")))
 }
 
 /// Makes the namespaces and holds them at `<folder>/net`, `ipc` and `uts`; on failure none is left.
@@ -56,8 +60,9 @@ fn make_here(folder: &Path, wanted: &Wanted) -> io::Result<()> {
     for (name, value) in &wanted.sysctls {
         let path = Path::new("/proc/sys").join(name.replace('.', "/"));
         let file = fs::OpenOptions::new().write(true).open(&path)?;
-        rustix::io::write(file, value.as_bytes())
-            .map_err(|errno| io::Error::other(format!("sysctl {name}: {}", io::Error::from(errno))))?;
+        rustix::io::write(file, value.as_bytes()).map_err(|errno| {
+            io::Error::other(format!("sysctl {name}: {}", io::Error::from(errno)))
+        })?;
     }
     Ok(())
 }

@@ -28,7 +28,9 @@ pub(crate) fn gateway() -> Ipv4Addr {
 pub(crate) fn free_address(taken: &BTreeSet<IpAddr>) -> Option<Ipv4Addr> {
     let first = u32::from(NETWORK) + 2;
     let last = u32::from(NETWORK) + (1 << (32 - PREFIX)) - 2;
-    (first..=last).map(Ipv4Addr::from).find(|address| !taken.contains(&IpAddr::V4(*address)))
+    (first..=last)
+        .map(Ipv4Addr::from)
+        .find(|address| !taken.contains(&IpAddr::V4(*address)))
 }
 
 fn failed(step: &'static str) -> impl FnOnce(rtnetlink::Error) -> io::Error {
@@ -37,7 +39,10 @@ fn failed(step: &'static str) -> impl FnOnce(rtnetlink::Error) -> io::Error {
 
 /// Runs netlink requests on the calling thread.
 fn talk<T, F: Future<Output = io::Result<T>>>(work: impl FnOnce() -> F) -> io::Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(work())
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?
+        .block_on(work())
 }
 
 /// A netlink socket of the calling thread's network namespace.
@@ -48,13 +53,27 @@ fn socket() -> io::Result<Handle> {
 }
 
 async fn index(handle: &Handle, name: &str) -> io::Result<u32> {
-    let found = handle.link().get().match_name(name.to_owned()).execute().try_next().await.map_err(failed("find the interface"))?;
-    found.map(|link| link.header.index).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    let found = handle
+        .link()
+        .get()
+        .match_name(name.to_owned())
+        .execute()
+        .try_next()
+        .await
+        .map_err(failed("find the interface"))?;
+    found
+        .map(|link| link.header.index)
+        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
 }
 
 async fn up(handle: &Handle, name: &str) -> io::Result<u32> {
     let index = index(handle, name).await?;
-    handle.link().set(LinkUnspec::new_with_index(index).up().build()).execute().await.map_err(failed("set the interface up"))?;
+    handle
+        .link()
+        .set(LinkUnspec::new_with_index(index).up().build())
+        .execute()
+        .await
+        .map_err(failed("set the interface up"))?;
     Ok(index)
 }
 
@@ -71,9 +90,19 @@ pub(crate) fn ensure_cluster(folder: &Path) -> io::Result<PathBuf> {
         talk(|| async {
             let handle = socket()?;
             up(&handle, "lo").await?;
-            handle.link().add(LinkBridge::new(BRIDGE).build()).execute().await.map_err(failed("add the bridge"))?;
+            handle
+                .link()
+                .add(LinkBridge::new(BRIDGE).build())
+                .execute()
+                .await
+                .map_err(failed("add the bridge"))?;
             let bridge = up(&handle, BRIDGE).await?;
-            handle.address().add(bridge, IpAddr::V4(gateway()), PREFIX).execute().await.map_err(failed("address the bridge"))
+            handle
+                .address()
+                .add(bridge, IpAddr::V4(gateway()), PREFIX)
+                .execute()
+                .await
+                .map_err(failed("address the bridge"))
         })?;
         namespaces::hold(&own, "net")
     });
@@ -85,7 +114,12 @@ pub(crate) fn ensure_cluster(folder: &Path) -> io::Result<PathBuf> {
 }
 
 /// Brings the loopback interface of a Pod up and connects the Pod with the bridge.
-pub(crate) fn connect(cluster: &Path, pod: &Path, interface: &str, address: Ipv4Addr) -> io::Result<()> {
+pub(crate) fn connect(
+    cluster: &Path,
+    pod: &Path,
+    interface: &str,
+    address: Ipv4Addr,
+) -> io::Result<()> {
     let (cluster, pod, interface) = (cluster.to_owned(), pod.to_owned(), interface.to_owned());
     on_a_thread(move || {
         talk(|| async {
@@ -96,7 +130,9 @@ pub(crate) fn connect(cluster: &Path, pod: &Path, interface: &str, address: Ipv4
             let pod = std::fs::File::open(&pod)?;
             let bridge = index(&outside, BRIDGE).await?;
             let pair = LinkVeth::new(&interface, "eth0");
-            let mut peer = LinkUnspec::new_with_name("eth0").setns_by_fd(pod.as_raw_fd()).build();
+            let mut peer = LinkUnspec::new_with_name("eth0")
+                .setns_by_fd(pod.as_raw_fd())
+                .build();
             peer.header.index = 0;
             let pair = pair
                 .set_info_data(rtnetlink::packet_route::link::InfoData::Veth(
@@ -105,11 +141,21 @@ pub(crate) fn connect(cluster: &Path, pod: &Path, interface: &str, address: Ipv4
                 .controller(bridge)
                 .up()
                 .build();
-            outside.link().add(pair).execute().await.map_err(failed("add the interface pair"))?;
+            outside
+                .link()
+                .add(pair)
+                .execute()
+                .await
+                .map_err(failed("add the interface pair"))?;
             up(&inside, "lo").await?;
             let eth0 = up(&inside, "eth0").await?;
             let address = IpAddr::V4(address);
-            inside.address().add(eth0, address, PREFIX).execute().await.map_err(failed("address the Pod"))
+            inside
+                .address()
+                .add(eth0, address, PREFIX)
+                .execute()
+                .await
+                .map_err(failed("address the Pod"))
         })
     })
 }
@@ -121,14 +167,25 @@ pub(crate) fn disconnect(cluster: &Path, interface: &str) -> io::Result<()> {
         enter_network(&cluster)?;
         talk(|| async {
             let handle = socket()?;
-            let Ok(index) = index(&handle, &interface).await else { return Ok(()) };
-            handle.link().del(index).execute().await.map_err(failed("remove the interface"))
+            let Ok(index) = index(&handle, &interface).await else {
+                return Ok(());
+            };
+            handle
+                .link()
+                .del(index)
+                .execute()
+                .await
+                .map_err(failed("remove the interface"))
         })
     })
 }
 
 /// Opens a TCP connection from inside a network namespace.
-pub(crate) fn dial(namespace: &Path, address: std::net::SocketAddr, limit: std::time::Duration) -> io::Result<std::net::TcpStream> {
+pub(crate) fn dial(
+    namespace: &Path,
+    address: std::net::SocketAddr,
+    limit: std::time::Duration,
+) -> io::Result<std::net::TcpStream> {
     let namespace = namespace.to_owned();
     on_a_thread(move || {
         enter_network(&namespace)?;
@@ -142,8 +199,18 @@ mod tests {
 
     #[test]
     fn the_first_free_address_is_given() {
-        let taken = |last: &[u8]| last.iter().map(|last| IpAddr::V4(Ipv4Addr::new(10, 244, 0, *last))).collect();
-        assert_eq!(free_address(&taken(&[])), Some(Ipv4Addr::new(10, 244, 0, 2)));
-        assert_eq!(free_address(&taken(&[2, 4])), Some(Ipv4Addr::new(10, 244, 0, 3)));
+        let taken = |last: &[u8]| {
+            last.iter()
+                .map(|last| IpAddr::V4(Ipv4Addr::new(10, 244, 0, *last)))
+                .collect()
+        };
+        assert_eq!(
+            free_address(&taken(&[])),
+            Some(Ipv4Addr::new(10, 244, 0, 2))
+        );
+        assert_eq!(
+            free_address(&taken(&[2, 4])),
+            Some(Ipv4Addr::new(10, 244, 0, 3))
+        );
     }
 }

@@ -13,7 +13,9 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 pub(crate) enum OverlayError {
     #[error("prepare {path}: {source}")]
     Prepare { path: PathBuf, source: io::Error },
-    #[error("mount the overlay: {0} (is the data dir itself on an overlay, or is overlayfs missing?)")]
+    #[error(
+        "mount the overlay: {0} (is the data dir itself on an overlay, or is overlayfs missing?)"
+    )]
     Mount(io::Error),
     #[error("the image has too many layers for one mount")]
     TooManyLayers,
@@ -23,10 +25,17 @@ pub(crate) enum OverlayError {
 pub(crate) fn mount_root(folder: &Path, lowers: &[PathBuf]) -> Result<PathBuf, OverlayError> {
     let make = |name: &str| {
         let path = folder.join(name);
-        fs::create_dir_all(&path).map_err(|source| OverlayError::Prepare { path: path.clone(), source })?;
+        fs::create_dir_all(&path).map_err(|source| OverlayError::Prepare {
+            path: path.clone(),
+            source,
+        })?;
         Ok(path)
     };
-    let (root, upper, work) = (make(crate::protocol::file::ROOTFS)?, make("upper")?, make("work")?);
+    let (root, upper, work) = (
+        make(crate::protocol::file::ROOTFS)?,
+        make("upper")?,
+        make("work")?,
+    );
     let empty;
     let lowers = if lowers.is_empty() {
         empty = [make("empty")?];
@@ -35,20 +44,34 @@ pub(crate) fn mount_root(folder: &Path, lowers: &[PathBuf]) -> Result<PathBuf, O
         lowers
     };
     let lowers: Vec<String> = lowers.iter().map(|lower| escaped(lower)).collect();
-    let options = format!("lowerdir={},upperdir={},workdir={}", lowers.join(":"), escaped(&upper), escaped(&work));
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        lowers.join(":"),
+        escaped(&upper),
+        escaped(&work)
+    );
     if options.len() >= 4096 {
         return Err(OverlayError::TooManyLayers);
     }
-    let options = std::ffi::CString::new(options).map_err(|error| OverlayError::Mount(error.into()))?;
-    mount("overlay", &root, "overlay", MountFlags::empty(), options.as_c_str())
-        .map_err(|errno| OverlayError::Mount(errno.into()))?;
+    let options =
+        std::ffi::CString::new(options).map_err(|error| OverlayError::Mount(error.into()))?;
+    mount(
+        "overlay",
+        &root,
+        "overlay",
+        MountFlags::empty(),
+        options.as_c_str(),
+    )
+    .map_err(|errno| OverlayError::Mount(errno.into()))?;
     Ok(root)
 }
 
 /// Backslash, comma and colon have a meaning in overlay's options.
 fn escaped(path: &Path) -> String {
     let text = path.to_string_lossy();
-    text.replace('\\', "\\\\").replace(',', "\\,").replace(':', "\\:")
+    text.replace('\\', "\\\\")
+        .replace(',', "\\,")
+        .replace(':', "\\:")
 }
 
 /// Lets go of a mount that may be gone already.
@@ -64,9 +87,21 @@ pub(crate) fn unmount_all(target: &Path) -> io::Result<()> {
 
 /// Opens a path as a process inside `root` would: no link leads out.
 pub(crate) fn open_inside(root: &Path, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
-    let folder = openat2(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::empty())?;
+    let folder = openat2(
+        CWD,
+        root,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::empty(),
+    )?;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    Ok(openat2(folder, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve)?)
+    Ok(openat2(
+        folder,
+        path,
+        flags | OFlags::CLOEXEC,
+        Mode::empty(),
+        resolve,
+    )?)
 }
 
 /// The text of a file inside `root`, at most a MiB; empty if it is not there.
@@ -82,7 +117,9 @@ pub(crate) fn read_inside(root: &Path, path: &str) -> String {
 pub(crate) fn make_folder_inside(root: &Path, path: &str) -> io::Result<()> {
     let mut made = String::from("/");
     for part in Path::new(path).components() {
-        let Component::Normal(name) = part else { continue };
+        let Component::Normal(name) = part else {
+            continue;
+        };
         let parent = open_inside(root, &made, OFlags::PATH | OFlags::DIRECTORY)?;
         match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}

@@ -22,7 +22,10 @@ pub(crate) fn start_time(pid: u32) -> Option<u64> {
 
 /// The mark of a running process.
 pub(crate) fn mark(pid: u32) -> Option<ProcessMark> {
-    Some(ProcessMark { pid, start_time: start_time(pid)? })
+    Some(ProcessMark {
+        pid,
+        start_time: start_time(pid)?,
+    })
 }
 
 /// Whether the very process still runs.
@@ -37,7 +40,9 @@ pub(crate) fn mount_namespace(pid: u32) -> io::Result<u64> {
 
 /// All processes in a mount namespace.
 pub(crate) fn in_mount_namespace(namespace: u64) -> Vec<u32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
         .filter(|pid| mount_namespace(*pid).is_ok_and(|found| found == namespace))

@@ -102,7 +102,11 @@ pub(crate) enum Request {
     /// Join the first process's streams; the files are those of `streams`, in this order.
     Attach { streams: StreamSet },
     /// Run a command; without a terminal the files are the ends for the process, in this order.
-    Exec { command: Vec<String>, tty: bool, streams: StreamSet },
+    Exec {
+        command: Vec<String>,
+        tty: bool,
+        streams: StreamSet,
+    },
     /// New size of the first process's terminal.
     Resize { width: u16, height: u16 },
     /// Signal the first process.

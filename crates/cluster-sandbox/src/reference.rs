@@ -16,8 +16,14 @@ pub(crate) struct Reference {
 impl Reference {
     /// Parses a familiar name, with Docker's defaults for the domain and the `library/` folder.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        if text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(format!("invalid repository name ({text}), cannot specify 64-byte hexadecimal strings"));
+        if text.len() == 64
+            && text
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        {
+            return Err(format!(
+                "invalid repository name ({text}), cannot specify 64-byte hexadecimal strings"
+            ));
         }
         let (domain, remainder) = split_domain(text);
         let path = match remainder.find([':', '@']) {
@@ -26,7 +32,9 @@ impl Reference {
             None => &remainder,
         };
         if path.to_lowercase() != path {
-            return Err(format!("invalid reference format: repository name ({path}) must be lowercase"));
+            return Err(format!(
+                "invalid reference format: repository name ({path}) must be lowercase"
+            ));
         }
         Self::parse_whole(&format!("{domain}/{remainder}"))
     }
@@ -84,12 +92,18 @@ impl Reference {
 }
 
 fn split_domain(text: &str) -> (String, String) {
-    let is_domain = |part: &str| part.contains(['.', ':']) || part == "localhost" || part.to_lowercase() != part;
+    let is_domain = |part: &str| {
+        part.contains(['.', ':']) || part == "localhost" || part.to_lowercase() != part
+    };
     let (domain, remainder) = match text.split_once('/') {
         Some((first, rest)) if is_domain(first) => (first, rest),
         _ => (DEFAULT_DOMAIN, text),
     };
-    let domain = if domain == "index.docker.io" { DEFAULT_DOMAIN } else { domain };
+    let domain = if domain == "index.docker.io" {
+        DEFAULT_DOMAIN
+    } else {
+        domain
+    };
     if domain == DEFAULT_DOMAIN && !remainder.contains('/') {
         return (domain.to_owned(), format!("{OFFICIAL}/{remainder}"));
     }
@@ -98,46 +112,78 @@ fn split_domain(text: &str) -> (String, String) {
 
 fn is_domain(text: &str) -> bool {
     if let Some(rest) = text.strip_prefix('[') {
-        let Some((address, port)) = rest.split_once(']') else { return false };
-        let digits = port.strip_prefix(':').is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
-        return !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':') && digits;
+        let Some((address, port)) = rest.split_once(']') else {
+            return false;
+        };
+        let digits = port
+            .strip_prefix(':')
+            .is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+        return !address.is_empty()
+            && address
+                .bytes()
+                .all(|byte| byte.is_ascii_hexdigit() || byte == b':')
+            && digits;
     }
-    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+    let (host, port) = text
+        .split_once(':')
+        .map_or((text, None), |(host, port)| (host, Some(port)));
     let part = |part: &str| {
         !part.is_empty()
             && !part.starts_with('-')
             && !part.ends_with('-')
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    host.split('.').all(part) && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+    host.split('.').all(part)
+        && port
+            .is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Alphanumeric runs with one `.`, one or two `_`, or any number of `-` between them.
 fn is_component(text: &str) -> bool {
     let is_run = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();
-    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
-    if !is_run(*first) || !is_run(*last) || !bytes.iter().all(|byte| is_run(*byte) || b"._-".contains(byte)) {
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+        return false;
+    };
+    if !is_run(*first)
+        || !is_run(*last)
+        || !bytes
+            .iter()
+            .all(|byte| is_run(*byte) || b"._-".contains(byte))
+    {
         return false;
     }
     text.split(|letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit())
         .filter(|separator| !separator.is_empty())
-        .all(|separator| matches!(separator, "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-'))
+        .all(|separator| {
+            matches!(separator, "." | "_" | "__") || separator.bytes().all(|byte| byte == b'-')
+        })
 }
 
 fn is_tag(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     text.len() <= 128
         && text.bytes().next().is_some_and(is_word)
-        && text.bytes().all(|byte| is_word(byte) || byte == b'.' || byte == b'-')
+        && text
+            .bytes()
+            .all(|byte| is_word(byte) || byte == b'.' || byte == b'-')
 }
 
 fn is_digest_text(text: &str) -> bool {
-    let Some((algorithm, digits)) = text.split_once(':') else { return false };
-    let part = |part: &str| {
-        part.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    let Some((algorithm, digits)) = text.split_once(':') else {
+        return false;
     };
-    algorithm.split(['-', '_', '+', '.']).all(part) && digits.len() >= 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let part = |part: &str| {
+        part.bytes()
+            .next()
+            .is_some_and(|byte| byte.is_ascii_alphabetic())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    algorithm.split(['-', '_', '+', '.']).all(part)
+        && digits.len() >= 32
+        && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn check_digest(text: &str) -> Result<(), String> {
@@ -171,27 +217,46 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: Result<&str, &str>) {
-        assert_eq!(normalize_reference(text), expected.map(ToOwned::to_owned).map_err(ToOwned::to_owned), "{text}");
+        assert_eq!(
+            normalize_reference(text),
+            expected.map(ToOwned::to_owned).map_err(ToOwned::to_owned),
+            "{text}"
+        );
     }
 
     #[test]
     fn familiar_names_get_their_defaults() {
         check("busybox", Ok("docker.io/library/busybox:latest"));
         check("busybox:1.36", Ok("docker.io/library/busybox:1.36"));
-        check("index.docker.io/busybox", Ok("docker.io/library/busybox:latest"));
+        check(
+            "index.docker.io/busybox",
+            Ok("docker.io/library/busybox:latest"),
+        );
         check("me/tool", Ok("docker.io/me/tool:latest"));
         check("localhost/tool:2", Ok("localhost/tool:2"));
         check("localhost:5000/tool", Ok("localhost:5000/tool:latest"));
         check("registry.k8s.io/pause:3.9", Ok("registry.k8s.io/pause:3.9"));
-        check("[2001:db8::1]:5000/repo", Ok("[2001:db8::1]:5000/repo:latest"));
+        check(
+            "[2001:db8::1]:5000/repo",
+            Ok("[2001:db8::1]:5000/repo:latest"),
+        );
         let digest = format!("sha256:{}", "a".repeat(64));
-        check(&format!("busybox@{digest}"), Ok(&format!("docker.io/library/busybox@{digest}")));
-        check(&format!("busybox:1@{digest}"), Ok(&format!("docker.io/library/busybox:1@{digest}")));
+        check(
+            &format!("busybox@{digest}"),
+            Ok(&format!("docker.io/library/busybox@{digest}")),
+        );
+        check(
+            &format!("busybox:1@{digest}"),
+            Ok(&format!("docker.io/library/busybox:1@{digest}")),
+        );
     }
 
     #[test]
     fn what_is_no_reference_is_refused_in_the_librarys_words() {
-        check("Not Valid", Err("invalid reference format: repository name (library/Not Valid) must be lowercase"));
+        check(
+            "Not Valid",
+            Err("invalid reference format: repository name (library/Not Valid) must be lowercase"),
+        );
         check("", Err("invalid reference format"));
         check("busybox:", Err("invalid reference format"));
         check("a b", Err("invalid reference format"));
@@ -200,7 +265,10 @@ mod tests {
         check("-a", Err("invalid reference format"));
         check(
             &"a".repeat(64),
-            Err(&format!("invalid repository name ({}), cannot specify 64-byte hexadecimal strings", "a".repeat(64))),
+            Err(&format!(
+                "invalid repository name ({}), cannot specify 64-byte hexadecimal strings",
+                "a".repeat(64)
+            )),
         );
     }
 }

@@ -307,7 +307,11 @@ pub trait Runtime: Send + Sync + 'static {
     async fn sandboxes(&self) -> Result<Vec<SandboxStatus>, RuntimeError>;
 
     /// Prepares a container (root file system, record).
-    async fn create_container(&self, sandbox: &str, config: ContainerConfig) -> Result<ContainerId, RuntimeError>;
+    async fn create_container(
+        &self,
+        sandbox: &str,
+        config: ContainerConfig,
+    ) -> Result<ContainerId, RuntimeError>;
     /// Starts it; returns once its first process has been exec'd, or says why it could not.
     async fn start_container(&self, id: &str) -> Result<(), RuntimeError>;
     /// SIGTERM, then SIGKILL after `grace`; returns when it has ended. Idempotent.
@@ -322,7 +326,12 @@ pub trait Runtime: Send + Sync + 'static {
     fn events(&self) -> broadcast::Receiver<ContainerEvent>;
 
     /// Runs a command in a running container.
-    async fn exec(&self, id: &str, command: Vec<String>, options: StreamOptions) -> Result<Streams, RuntimeError>;
+    async fn exec(
+        &self,
+        id: &str,
+        command: Vec<String>,
+        options: StreamOptions,
+    ) -> Result<Streams, RuntimeError>;
     /// Joins the streams of a running container's first process.
     async fn attach(&self, id: &str, options: StreamOptions) -> Result<Streams, RuntimeError>;
 }

@@ -6,8 +6,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-    recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +18,11 @@ const FILES: usize = 4;
 const LINE: usize = 1 << 20;
 
 /// Sends one value; the files go with its first byte.
-pub(crate) fn send<T: Serialize>(socket: impl AsFd, value: &T, files: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(crate) fn send<T: Serialize>(
+    socket: impl AsFd,
+    value: &T,
+    files: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
@@ -26,10 +30,20 @@ pub(crate) fn send<T: Serialize>(socket: impl AsFd, value: &T, files: &[Borrowed
     if !files.is_empty() && !control.push(SendAncillaryMessage::ScmRights(files)) {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     }
-    let mut sent = sendmsg(&socket, &[IoSlice::new(&line)], &mut control, SendFlags::NOSIGNAL)?;
+    let mut sent = sendmsg(
+        &socket,
+        &[IoSlice::new(&line)],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )?;
     while sent < line.len() {
         let mut nothing = SendAncillaryBuffer::default();
-        sent += sendmsg(&socket, &[IoSlice::new(&line[sent..])], &mut nothing, SendFlags::NOSIGNAL)?;
+        sent += sendmsg(
+            &socket,
+            &[IoSlice::new(&line[sent..])],
+            &mut nothing,
+            SendFlags::NOSIGNAL,
+        )?;
     }
     Ok(())
 }
@@ -59,7 +73,12 @@ impl Receiver {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut buffer = [0; 4096];
-        let message = recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+        let message = recvmsg(
+            socket,
+            &mut [IoSliceMut::new(&mut buffer)],
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        )?;
         for part in control.drain() {
             if let RecvAncillaryMessage::ScmRights(files) = part {
                 self.files.extend(files);

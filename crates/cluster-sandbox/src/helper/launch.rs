@@ -43,18 +43,26 @@ fn words<E: std::fmt::Display>(step: &'static str) -> impl FnOnce(E) -> String {
 
 /// A pipe whose process's end belongs to the container's user, so that it can open `/dev/stdout` again.
 pub(super) fn pipe(plan: &Plan) -> Launch<(OwnedFd, OwnedFd)> {
-    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(words("make a pipe"))?;
+    let (read, write) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(words("make a pipe"))?;
     own(&read, plan).map_err(words("give the pipe to the user"))?;
     Ok((read, write))
 }
 
 /// Gives an open file to the container's user.
 pub(super) fn own(end: impl AsFd, plan: &Plan) -> rustix::io::Result<()> {
-    rustix::fs::fchown(end, Some(Uid::from_raw(plan.identity.uid)), Some(Gid::from_raw(plan.identity.gid)))
+    rustix::fs::fchown(
+        end,
+        Some(Uid::from_raw(plan.identity.uid)),
+        Some(Gid::from_raw(plan.identity.gid)),
+    )
 }
 
 fn null() -> Launch<OwnedFd> {
-    let file = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null");
     file.map(OwnedFd::from).map_err(words("open /dev/null"))
 }
 
@@ -76,7 +84,10 @@ pub(super) fn first(plan: &Plan, causes: &Causes) -> Launch<(u32, Ends)> {
     };
     container.start().map_err(|error| told(&error, causes))?;
     executed(failure)?;
-    let pid = container.pid().and_then(|pid| u32::try_from(pid.as_raw()).ok()).ok_or("the first process has no id")?;
+    let pid = container
+        .pid()
+        .and_then(|pid| u32::try_from(pid.as_raw()).ok())
+        .ok_or("the first process has no id")?;
     Ok((pid, ends))
 }
 
@@ -93,11 +104,19 @@ pub(super) fn command(
         env.push("TERM=xterm".to_owned());
     }
     let process = Path::new("exec.json");
-    durable::write_json(process, &crate::bundle::wide_process(&command, &env, &plan.cwd, tty), Sync::Process)
-        .map_err(words("describe the process"))?;
+    durable::write_json(
+        process,
+        &crate::bundle::wide_process(&command, &env, &plan.cwd, tty),
+        Sync::Process,
+    )
+    .map_err(words("describe the process"))?;
     let (failure, drop) = executor(plan, command, env)?;
     let console = Console::listen_if(tty)?;
-    let built = builder(plan, drop, given, console.as_ref())?.as_tenant().with_process(Some(process)).with_detach(true).build();
+    let built = builder(plan, drop, given, console.as_ref())?
+        .as_tenant()
+        .with_process(Some(process))
+        .with_detach(true)
+        .build();
     forget_notify_sockets(plan);
     // The pipe has the reason in the executor's own words, if it got that far.
     let failed = executed(failure);
@@ -110,13 +129,20 @@ pub(super) fn command(
     Ok((pid, master))
 }
 
-fn builder(plan: &Plan, drop: Drop, given: Given, console: Option<&Console>) -> Launch<ContainerBuilder> {
+fn builder(
+    plan: &Plan,
+    drop: Drop,
+    given: Given,
+    console: Option<&Console>,
+) -> Launch<ContainerBuilder> {
     let mut builder = ContainerBuilder::new(plan.id.clone(), SyscallType::Linux)
         .with_root_path(file::STATE)
         .map_err(words("use the state folder"))?
         .with_executor(drop);
     if console.is_some() {
-        let path = std::env::current_dir().map_err(words("tell the container's folder"))?.join(CONSOLE);
+        let path = std::env::current_dir()
+            .map_err(words("tell the container's folder"))?
+            .join(CONSOLE);
         return Ok(builder.with_console_socket(Some(path)));
     }
     builder = builder.with_stdin(given.stdin.map_or_else(null, Ok)?);
@@ -125,14 +151,28 @@ fn builder(plan: &Plan, drop: Drop, given: Given, console: Option<&Console>) -> 
 }
 
 fn executor(plan: &Plan, command: Vec<String>, env: Vec<String>) -> Launch<(OwnedFd, Drop)> {
-    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(words("make a pipe"))?;
+    let (read, write) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(words("make a pipe"))?;
     let identity = plan.identity.clone();
-    Ok((read, Drop { workload: plan.workload, command, env, identity, failure: Rc::new(write) }))
+    Ok((
+        read,
+        Drop {
+            workload: plan.workload,
+            command,
+            env,
+            identity,
+            failure: Rc::new(write),
+        },
+    ))
 }
 
 fn first_streams(plan: &Plan) -> Launch<(Given, Ends)> {
     let mut given = Given::default();
-    let mut ends = Ends { stdin: None, stdout: None, stderr: None };
+    let mut ends = Ends {
+        stdin: None,
+        stdout: None,
+        stderr: None,
+    };
     if plan.tty || plan.workload == Workload::Pause {
         return Ok((given, ends));
     }
@@ -148,15 +188,26 @@ fn first_streams(plan: &Plan) -> Launch<(Given, Ends)> {
 }
 
 fn terminal_ends(master: OwnedFd) -> Launch<Ends> {
-    let writing = rustix::io::fcntl_dupfd_cloexec(&master, 3).map_err(words("hold the terminal"))?;
-    Ok(Ends { stdin: Some(writing), stdout: Some(master), stderr: None })
+    let writing =
+        rustix::io::fcntl_dupfd_cloexec(&master, 3).map_err(words("hold the terminal"))?;
+    Ok(Ends {
+        stdin: Some(writing),
+        stdout: Some(master),
+        stderr: None,
+    })
 }
 
 /// Waits until the executor's pipe closes: by `execve`, or after the reason for its failure.
 fn executed(failure: OwnedFd) -> Launch<()> {
     let mut reason = String::new();
-    std::fs::File::from(failure).read_to_string(&mut reason).map_err(words("wait for the process"))?;
-    if reason.is_empty() { Ok(()) } else { Err(reason) }
+    std::fs::File::from(failure)
+        .read_to_string(&mut reason)
+        .map_err(words("wait for the process"))?;
+    if reason.is_empty() {
+        Ok(())
+    } else {
+        Err(reason)
+    }
 }
 
 /// The error with the cause that only the runtime's log has.
@@ -173,7 +224,9 @@ fn told(error: &dyn std::error::Error, causes: &Causes) -> String {
 
 /// Each exec leaves its notify socket and its console link behind in the state folder.
 fn forget_notify_sockets(plan: &Plan) {
-    let Ok(entries) = std::fs::read_dir(Path::new(file::STATE).join(&plan.id)) else { return };
+    let Ok(entries) = std::fs::read_dir(Path::new(file::STATE).join(&plan.id)) else {
+        return;
+    };
     for entry in entries.flatten() {
         if entry.file_name().to_string_lossy().starts_with("tenant-") {
             let _ = std::fs::remove_file(entry.path());
@@ -192,18 +245,27 @@ impl Console {
             return Ok(None);
         }
         durable::remove_file(Path::new(CONSOLE)).map_err(words("clear the console socket"))?;
-        let listener = UnixListener::bind(CONSOLE).map_err(words("listen on the console socket"))?;
+        let listener =
+            UnixListener::bind(CONSOLE).map_err(words("listen on the console socket"))?;
         Ok(Some(Self { listener }))
     }
 
     fn accept(self, plan: &Plan) -> Launch<OwnedFd> {
         let _ = std::fs::remove_file(CONSOLE);
-        let (socket, _) = self.listener.accept().map_err(words("accept the terminal"))?;
+        let (socket, _) = self
+            .listener
+            .accept()
+            .map_err(words("accept the terminal"))?;
         let mut receiver = Receiver::default();
-        receiver.receive(&socket).map_err(words("receive the terminal"))?;
-        let master = receiver.file().ok_or("the runtime handed over no terminal")?;
+        receiver
+            .receive(&socket)
+            .map_err(words("receive the terminal"))?;
+        let master = receiver
+            .file()
+            .ok_or("the runtime handed over no terminal")?;
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let terminal = rustix::pty::ioctl_tiocgptpeer(&master, flags).map_err(words("open the terminal"))?;
+        let terminal =
+            rustix::pty::ioctl_tiocgptpeer(&master, flags).map_err(words("open the terminal"))?;
         rustix::fs::fchown(&terminal, Some(Uid::from_raw(plan.identity.uid)), None)
             .map_err(words("give the terminal to the user"))?;
         Ok(master)

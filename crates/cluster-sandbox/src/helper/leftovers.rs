@@ -14,7 +14,12 @@ pub(crate) fn kill(plan: &Plan, started: &Started) {
     let mut rounds = 0;
     loop {
         let mut left = process::in_mount_namespace(started.mount_namespace);
-        left.extend(plan.cgroups.folders.iter().flat_map(|folder| members(folder)));
+        left.extend(
+            plan.cgroups
+                .folders
+                .iter()
+                .flat_map(|folder| members(folder)),
+        );
         left.retain(|pid| *pid != std::process::id() && process::start_time(*pid).is_some());
         if left.is_empty() || rounds == 100 {
             return;
@@ -23,7 +28,10 @@ pub(crate) fn kill(plan: &Plan, started: &Started) {
             process::kill(pid, Signal::KILL);
         }
         // Killed processes leave the lists once they have run to their end.
-        let pause = rustix::event::Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+        let pause = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 1_000_000,
+        };
         let _ = rustix::event::poll(&mut [], Some(&pause));
         rounds += 1;
     }
@@ -38,12 +46,18 @@ fn members(folder: &Path) -> Vec<u32> {
 pub(crate) fn killed_for_memory(plan: &Plan) -> u64 {
     let count = |folder: &Path, name: &str| -> Option<u64> {
         let text = fs::read_to_string(folder.join(name)).ok()?;
-        text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+        text.lines()
+            .find_map(|line| line.strip_prefix("oom_kill "))?
+            .trim()
+            .parse()
+            .ok()
     };
     let folders = &plan.cgroups.folders;
     folders
         .iter()
-        .filter_map(|folder| count(folder, "memory.oom_control").or_else(|| count(folder, "memory.events")))
+        .filter_map(|folder| {
+            count(folder, "memory.oom_control").or_else(|| count(folder, "memory.events"))
+        })
         .max()
         .unwrap_or(0)
 }

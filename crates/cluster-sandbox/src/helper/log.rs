@@ -42,15 +42,27 @@ impl LogWriter {
             std::fs::create_dir_all(parent)?;
         }
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self { file, unfinished: [Vec::new(), Vec::new()] })
+        Ok(Self {
+            file,
+            unfinished: [Vec::new(), Vec::new()],
+        })
     }
 
     /// Takes bytes of one stream that arrived at `now`; whole lines and full parts are written.
-    pub(crate) fn write(&mut self, channel: Channel, bytes: &[u8], now: Timestamp) -> io::Result<()> {
+    pub(crate) fn write(
+        &mut self,
+        channel: Channel,
+        bytes: &[u8],
+        now: Timestamp,
+    ) -> io::Result<()> {
         let mut out = Vec::with_capacity(bytes.len() + 64);
-        split(&mut self.unfinished[channel as usize], bytes, |tag, content| {
-            line(&mut out, channel, tag, content, now);
-        });
+        split(
+            &mut self.unfinished[channel as usize],
+            bytes,
+            |tag, content| {
+                line(&mut out, channel, tag, content, now);
+            },
+        );
         self.file.write_all(&out)
     }
 
@@ -103,29 +115,51 @@ mod tests {
         let mut unfinished = Vec::new();
         let mut seen = Vec::new();
         for chunk in chunks {
-            split(&mut unfinished, chunk, |tag, content| seen.push((tag, content.to_vec())));
+            split(&mut unfinished, chunk, |tag, content| {
+                seen.push((tag, content.to_vec()))
+            });
         }
-        let expected: Vec<_> = expected.iter().map(|(tag, content)| (*tag, content.to_vec())).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(tag, content)| (*tag, content.to_vec()))
+            .collect();
         assert_eq!(seen, expected);
         assert_eq!(unfinished, left);
     }
 
     #[test]
     fn lines_are_put_together_over_reads() {
-        check(&[b"a\nb", b"c\n\n", b"d"], &[('F', b"a"), ('F', b"bc"), ('F', b"")], b"d");
+        check(
+            &[b"a\nb", b"c\n\n", b"d"],
+            &[('F', b"a"), ('F', b"bc"), ('F', b"")],
+            b"d",
+        );
     }
 
     #[test]
     fn a_long_line_comes_in_parts() {
         let long = vec![b'x'; LONGEST];
         check(&[&long, b"y\n"], &[('P', &long), ('F', b"y")], b"");
-        check(&[&long[1..], b"z\n"], &[('F', &[&long[1..], b"z"].concat())], b"");
+        check(
+            &[&long[1..], b"z\n"],
+            &[('F', &[&long[1..], b"z"].concat())],
+            b"",
+        );
     }
 
     #[test]
     fn a_line_reads_as_a_kubelet_reads_it() {
         let mut out = Vec::new();
-        line(&mut out, Channel::Stderr, 'F', b"oops", "2026-11-22T10:00:00.5Z".parse().unwrap());
-        assert_eq!(String::from_utf8(out).unwrap(), "2026-11-22T10:00:00.500000000Z stderr F oops\n");
+        line(
+            &mut out,
+            Channel::Stderr,
+            'F',
+            b"oops",
+            "2026-11-22T10:00:00.5Z".parse().unwrap(),
+        );
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "2026-11-22T10:00:00.500000000Z stderr F oops\n"
+        );
     }
 }

@@ -33,13 +33,19 @@ enum HelperError {
     #[error("usage: {HELPER_ARG0} FOLDER (started by the agent, with a socket as standard input)")]
     Usage,
     #[error("failed to {step}: {source}")]
-    Step { step: &'static str, source: std::io::Error },
+    Step {
+        step: &'static str,
+        source: std::io::Error,
+    },
     #[error("this container already has a helper")]
     Taken,
 }
 
 fn step<E: Into<std::io::Error>>(step: &'static str) -> impl FnOnce(E) -> HelperError {
-    move |source| HelperError::Step { step, source: source.into() }
+    move |source| HelperError::Step {
+        step,
+        source: source.into(),
+    }
 }
 
 /// Runs as a container's helper; `args` are those after the program's name. To be called before
@@ -65,7 +71,10 @@ pub fn helper_main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// Standard error of a helper is the file `helper.log` in the container's folder.
 fn report(text: &str) {
-    let _ = rustix::io::write(rustix::stdio::stderr(), format!("{HELPER_ARG0}: {text}\n").as_bytes());
+    let _ = rustix::io::write(
+        rustix::stdio::stderr(),
+        format!("{HELPER_ARG0}: {text}\n").as_bytes(),
+    );
 }
 
 fn run(folder: &Path) -> Result<(), HelperError> {
@@ -74,7 +83,8 @@ fn run(folder: &Path) -> Result<(), HelperError> {
     let _ = rustix::process::setsid();
     let _lock = lock()?;
     rustix::thread::set_thread_groups(&[]).map_err(step("leave the supplementary groups"))?;
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(step("become a subreaper"))?;
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(step("become a subreaper"))?;
     let signals = block_signals().map_err(step("block signals"))?;
     let plan: Plan = durable::read_json(Path::new(file::PLAN))
         .and_then(|plan| plan.ok_or_else(|| std::io::ErrorKind::NotFound.into()))
@@ -83,8 +93,11 @@ fn run(folder: &Path) -> Result<(), HelperError> {
         hide_cgroups().map_err(step("hide the cgroups"))?;
     }
     durable::remove_file(Path::new(file::CONTROL)).map_err(step("clear the control socket"))?;
-    let listener = UnixListener::bind(file::CONTROL).map_err(step("listen on the control socket"))?;
-    listener.set_nonblocking(true).map_err(step("listen on the control socket"))?;
+    let listener =
+        UnixListener::bind(file::CONTROL).map_err(step("listen on the control socket"))?;
+    listener
+        .set_nonblocking(true)
+        .map_err(step("listen on the control socket"))?;
     let causes = trace::Causes::keep().map_err(step("keep error causes"))?;
     supervisor::supervise(&plan, agent, listener, signals, &causes)
 }
@@ -92,7 +105,10 @@ fn run(folder: &Path) -> Result<(), HelperError> {
 /// The agent's socket came as standard input; `/dev/null` takes its place.
 fn take_agent_socket() -> std::io::Result<UnixStream> {
     let socket: OwnedFd = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
-    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let null = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
     rustix::stdio::dup2_stdin(null.as_fd())?;
     rustix::stdio::dup2_stdout(null.as_fd())?;
     Ok(UnixStream::from(socket))
@@ -111,7 +127,13 @@ fn lock() -> Result<std::fs::File, HelperError> {
 /// Children arrive on a file; signals meant for a terminal's foreground group do not end a helper.
 fn block_signals() -> nix::Result<SignalFd> {
     let mut blocked = SigSet::empty();
-    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
+    for signal in [
+        Signal::SIGCHLD,
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGQUIT,
+    ] {
         blocked.add(signal);
     }
     blocked.thread_block()?;
@@ -121,10 +143,37 @@ fn block_signals() -> nix::Result<SignalFd> {
 /// The container runtime has no switch for "no cgroups": it is shown an empty folder, which it takes
 /// for a legacy hierarchy without controllers.
 fn hide_cgroups() -> rustix::io::Result<()> {
-    use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
+    use rustix::mount::{
+        MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
+    };
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)
         .map_err(|errno| rustix::io::Errno::from_raw_os_error(errno as i32))?;
-    mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?;
+    mount_change(
+        "/",
+        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
+    )?;
     while unmount("/sys/fs/cgroup", UnmountFlags::DETACH).is_ok() {}
-    mount("none", "/sys/fs/cgroup", "tmpfs", MountFlags::empty(), c"size=4k")
+    mount(
+        "none",
+        "/sys/fs/cgroup",
+        "tmpfs",
+        MountFlags::empty(),
+        c"size=4k",
+    )
+}
+
+/// Lets go of the agent's mounts that came with a mount namespace of the helper's own: they would hold
+/// other Pods' namespaces and file systems open for as long as this helper lives.
+fn release_copied_mounts(run: &Path) {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let targets = mounts
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .filter(|target| Path::new(target).starts_with(run));
+    for target in targets {
+        let _ = rustix::mount::unmount(
+            target,
+            rustix::mount::UnmountFlags::DETACH | rustix::mount::UnmountFlags::NOFOLLOW,
+        );
+    }
 }

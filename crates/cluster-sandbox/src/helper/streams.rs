@@ -47,7 +47,10 @@ struct Sink {
 impl Sink {
     fn new(end: OwnedFd) -> Option<Self> {
         rustix::io::ioctl_fionbio(&end, true).ok()?;
-        Some(Self { end, pending: Vec::new() })
+        Some(Self {
+            end,
+            pending: Vec::new(),
+        })
     }
 
     /// Takes bytes and writes what the client takes now; `false` if the client is gone.
@@ -75,24 +78,57 @@ impl Sink {
 }
 
 impl Streams {
-    pub(super) fn new(ends: Ends, terminal: bool, stdin_once: bool, log: Option<LogWriter>) -> Self {
-        for end in [&ends.stdin, &ends.stdout, &ends.stderr].into_iter().flatten() {
+    pub(super) fn new(
+        ends: Ends,
+        terminal: bool,
+        stdin_once: bool,
+        log: Option<LogWriter>,
+    ) -> Self {
+        for end in [&ends.stdin, &ends.stdout, &ends.stderr]
+            .into_iter()
+            .flatten()
+        {
             let _ = rustix::io::ioctl_fionbio(end, true);
         }
-        let Ends { stdin, stdout, stderr } = ends;
+        let Ends {
+            stdin,
+            stdout,
+            stderr,
+        } = ends;
         let (input, buffer) = (Vec::new(), vec![0; CHUNK]);
-        Self { stdin, stdout, stderr, terminal, stdin_once, input, closing: false, log, clients: Vec::new(), buffer }
+        Self {
+            stdin,
+            stdout,
+            stderr,
+            terminal,
+            stdin_once,
+            input,
+            closing: false,
+            log,
+            clients: Vec::new(),
+            buffer,
+        }
     }
 
     /// Joins a client; its files come in the order standard input, output, error.
-    pub(super) fn attach(&mut self, peer: u64, wanted: StreamSet, mut next: impl FnMut() -> Option<OwnedFd>) {
+    pub(super) fn attach(
+        &mut self,
+        peer: u64,
+        wanted: StreamSet,
+        mut next: impl FnMut() -> Option<OwnedFd>,
+    ) {
         let stdin = wanted.stdin.then(&mut next).flatten();
         let stdout = wanted.stdout.then(&mut next).flatten().and_then(Sink::new);
         let stderr = wanted.stderr.then(&mut next).flatten().and_then(Sink::new);
         if let Some(stdin) = &stdin {
             let _ = rustix::io::ioctl_fionbio(stdin, true);
         }
-        self.clients.push(Client { peer, stdin, stdout, stderr });
+        self.clients.push(Client {
+            peer,
+            stdin,
+            stdout,
+            stderr,
+        });
     }
 
     pub(super) fn detach(&mut self, peer: u64) {
@@ -101,14 +137,22 @@ impl Streams {
 
     pub(super) fn resize(&self, width: u16, height: u16) {
         if let (true, Some(master)) = (self.terminal, &self.stdout) {
-            let size = Winsize { ws_row: height, ws_col: width, ws_xpixel: 0, ws_ypixel: 0 };
+            let size = Winsize {
+                ws_row: height,
+                ws_col: width,
+                ws_xpixel: 0,
+                ws_ypixel: 0,
+            };
             let _ = rustix::termios::tcsetwinsize(master, size);
         }
     }
 
     /// What to wait for now.
     pub(super) fn interests<'a>(&'a self, out: &mut Vec<Interest<'a>>) {
-        for (channel, source) in [(Channel::Stdout, &self.stdout), (Channel::Stderr, &self.stderr)] {
+        for (channel, source) in [
+            (Channel::Stdout, &self.stdout),
+            (Channel::Stderr, &self.stderr),
+        ] {
             if let Some(source) = source.as_ref().filter(|_| !self.is_full(channel)) {
                 out.push((Token::Output(channel), source.as_fd(), PollFlags::IN));
             }
@@ -118,11 +162,19 @@ impl Streams {
         }
         for client in &self.clients {
             if let Some(stdin) = client.stdin.as_ref().filter(|_| self.input.is_empty()) {
-                out.push((Token::ClientInput(client.peer), stdin.as_fd(), PollFlags::IN));
+                out.push((
+                    Token::ClientInput(client.peer),
+                    stdin.as_fd(),
+                    PollFlags::IN,
+                ));
             }
             for sink in [&client.stdout, &client.stderr].into_iter().flatten() {
                 if !sink.pending.is_empty() {
-                    out.push((Token::ClientOutput(client.peer), sink.end.as_fd(), PollFlags::OUT));
+                    out.push((
+                        Token::ClientOutput(client.peer),
+                        sink.end.as_fd(),
+                        PollFlags::OUT,
+                    ));
                 }
             }
         }
@@ -182,7 +234,9 @@ impl Streams {
 
     /// Takes input of a client; its end closes the process's input if that was to happen once.
     pub(super) fn client_input(&mut self, peer: u64) {
-        let Some(client) = self.clients.iter_mut().find(|client| client.peer == peer) else { return };
+        let Some(client) = self.clients.iter_mut().find(|client| client.peer == peer) else {
+            return;
+        };
         let Some(end) = &client.stdin else { return };
         match rustix::io::read(end, &mut self.buffer) {
             Ok(count @ 1..) => {
@@ -224,9 +278,14 @@ impl Streams {
     }
 
     pub(super) fn client_output(&mut self, peer: u64) {
-        let Some(client) = self.clients.iter_mut().find(|client| client.peer == peer) else { return };
+        let Some(client) = self.clients.iter_mut().find(|client| client.peer == peer) else {
+            return;
+        };
         for sink in [&mut client.stdout, &mut client.stderr] {
-            if sink.as_mut().is_some_and(|waiting| !waiting.pending.is_empty() && !waiting.flush()) {
+            if sink
+                .as_mut()
+                .is_some_and(|waiting| !waiting.pending.is_empty() && !waiting.flush())
+            {
                 *sink = None;
             }
         }
@@ -252,6 +311,8 @@ impl Streams {
 
     /// Whether any client still has bytes to take.
     pub(super) fn is_drained(&self) -> bool {
-        [Channel::Stdout, Channel::Stderr].into_iter().all(|channel| self.sinks(channel).all(|sink| sink.pending.is_empty()))
+        [Channel::Stdout, Channel::Stderr]
+            .into_iter()
+            .all(|channel| self.sinks(channel).all(|sink| sink.pending.is_empty()))
     }
 }

@@ -72,7 +72,8 @@ pub(super) fn supervise(
         Ok(running) => running,
         Err(message) => return refuse(message, &agent),
     };
-    durable::write_json(Path::new(file::STARTED), &started, Sync::Process).map_err(step("record the start"))?;
+    durable::write_json(Path::new(file::STARTED), &started, Sync::Process)
+        .map_err(step("record the start"))?;
     let _ = wire::send(&agent, &Reply::Started(started), &[]);
     let mut supervisor = Supervisor {
         plan,
@@ -91,8 +92,22 @@ pub(super) fn supervise(
 }
 
 fn start(plan: &Plan, causes: &Causes) -> Result<(Started, Streams), String> {
-    let log = plan.log.as_deref().map(LogWriter::open).transpose().map_err(|error| format!("failed to open the log: {error}"))?;
-    let outcome = launch::first(plan, causes).and_then(|(pid, ends)| Ok((marked(plan, pid)?, ends)));
+    let log = plan
+        .log
+        .as_deref()
+        .map(LogWriter::open)
+        .transpose()
+        .map_err(|error| format!("failed to open the log: {error}"))?;
+    let outcome =
+        launch::first(plan, causes).and_then(|(pid, ends)| Ok((marked(plan, pid)?, ends)));
+    if plan.cgroups.hidden
+        && let Some(run) = std::env::current_dir()
+            .ok()
+            .as_deref()
+            .and_then(|own| own.ancestors().nth(2))
+    {
+        super::release_copied_mounts(run);
+    }
     match outcome {
         Ok((started, ends)) => Ok((started, Streams::new(ends, plan.tty, plan.stdin_once, log))),
         Err(message) => {
@@ -105,8 +120,12 @@ fn start(plan: &Plan, causes: &Causes) -> Result<(Started, Streams), String> {
 /// Ends what a failed start left behind; there is nothing else that is a child here.
 fn kill_children() {
     let own = std::process::id();
-    let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-    for pid in children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()) {
+    let children =
+        std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+    for pid in children
+        .split_ascii_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+    {
         process::kill(pid, Signal::KILL);
     }
     while let Ok(Some(_)) = wait(WaitOptions::empty()) {}
@@ -120,13 +139,24 @@ fn marked(plan: &Plan, pid: u32) -> Result<Started, String> {
     // A process that has ended already is a zombie until it is waited for: its ids still hold.
     let mark = process::mark(pid).unwrap_or(crate::protocol::ProcessMark { pid, start_time: 0 });
     let mount_namespace = process::mount_namespace(pid).unwrap_or(0);
-    Ok(Started { process: mark, mount_namespace, at: clock::now() })
+    Ok(Started {
+        process: mark,
+        mount_namespace,
+        at: clock::now(),
+    })
 }
 
 fn refuse(message: String, agent: &UnixStream) -> Result<(), HelperError> {
-    let exit = Exit { started_at: None, finished_at: clock::now(), code: 128, reason: "StartError".to_owned(), message };
+    let exit = Exit {
+        started_at: None,
+        finished_at: clock::now(),
+        code: 128,
+        reason: "StartError".to_owned(),
+        message,
+    };
     forget_container();
-    durable::write_json(Path::new(file::EXIT), &exit, Sync::Flushed).map_err(step("record the failed start"))?;
+    durable::write_json(Path::new(file::EXIT), &exit, Sync::Flushed)
+        .map_err(step("record the failed start"))?;
     let _ = wire::send(agent, &Reply::Exited(exit), &[]);
     Ok(())
 }
@@ -145,7 +175,9 @@ impl Supervisor<'_> {
         loop {
             if self.exit.is_some() {
                 let until = *deadline.get_or_insert_with(|| clock::now().as_second() + LAST_WORDS);
-                if (self.streams.is_drained() && self.commands.is_empty()) || clock::now().as_second() > until {
+                if (self.streams.is_drained() && self.commands.is_empty())
+                    || clock::now().as_second() > until
+                {
                     self.farewell();
                     return Ok(());
                 }
@@ -161,17 +193,31 @@ impl Supervisor<'_> {
             (Token::Children, self.signals.as_fd(), PollFlags::IN),
             (Token::Connection, self.listener.as_fd(), PollFlags::IN),
         ];
-        interests.extend(self.peers.iter().map(|peer| (Token::Peer(peer.id), peer.socket.as_fd(), PollFlags::IN)));
+        interests.extend(
+            self.peers
+                .iter()
+                .map(|peer| (Token::Peer(peer.id), peer.socket.as_fd(), PollFlags::IN)),
+        );
         self.streams.interests(&mut interests);
-        let mut files: Vec<PollFd<'_>> =
-            interests.iter().map(|(_, file, events)| PollFd::from_borrowed_fd(*file, *events)).collect();
-        let limit = self.exit.is_some().then_some(Timespec { tv_sec: 1, tv_nsec: 0 });
+        let mut files: Vec<PollFd<'_>> = interests
+            .iter()
+            .map(|(_, file, events)| PollFd::from_borrowed_fd(*file, *events))
+            .collect();
+        let limit = self.exit.is_some().then_some(Timespec {
+            tv_sec: 1,
+            tv_nsec: 0,
+        });
         match poll(&mut files, limit.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(step("wait")(error)),
         }
-        let ready = interests.iter().zip(&files).filter(|(_, file)| !file.revents().is_empty());
-        Ok(ready.map(|((token, _, _), file)| (*token, file.revents())).collect())
+        let ready = interests
+            .iter()
+            .zip(&files)
+            .filter(|(_, file)| !file.revents().is_empty());
+        Ok(ready
+            .map(|((token, _, _), file)| (*token, file.revents()))
+            .collect())
     }
 
     fn dispatch(&mut self, token: Token, _: PollFlags) -> Result<(), HelperError> {
@@ -198,12 +244,20 @@ impl Supervisor<'_> {
 
     fn admit(&mut self, socket: UnixStream, watches: bool) {
         self.next_peer += 1;
-        let peer = Peer { id: self.next_peer, socket, receiver: Receiver::default(), watches, attached: false };
+        let peer = Peer {
+            id: self.next_peer,
+            socket,
+            receiver: Receiver::default(),
+            watches,
+            attached: false,
+        };
         self.peers.push(peer);
     }
 
     fn hear(&mut self, id: u64) {
-        let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) else { return };
+        let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) else {
+            return;
+        };
         match peer.receiver.receive(&peer.socket) {
             Ok(Received::Bytes) => {}
             Ok(Received::End) | Err(_) => {
@@ -215,14 +269,21 @@ impl Supervisor<'_> {
         while let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) {
             match peer.receiver.next::<Request>() {
                 Some(Ok(request)) => self.answer(id, request),
-                Some(Err(error)) => self.reply(id, &Reply::Failed { message: error.to_string() }),
+                Some(Err(error)) => self.reply(
+                    id,
+                    &Reply::Failed {
+                        message: error.to_string(),
+                    },
+                ),
                 None => return,
             }
         }
     }
 
     fn answer(&mut self, id: u64, request: Request) {
-        let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) else { return };
+        let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) else {
+            return;
+        };
         match request {
             Request::Watch => {
                 peer.watches = true;
@@ -237,7 +298,11 @@ impl Supervisor<'_> {
                 self.streams.attach(id, streams, || peer.receiver.file());
                 self.reply(id, &Reply::Attached);
             }
-            Request::Exec { command, tty, streams } => self.exec(id, command, tty, streams),
+            Request::Exec {
+                command,
+                tty,
+                streams,
+            } => self.exec(id, command, tty, streams),
             Request::Resize { width, height } => self.streams.resize(width, height),
             Request::Signal { number } => self.signal(number),
         }
@@ -250,11 +315,15 @@ impl Supervisor<'_> {
     }
 
     fn exec(&mut self, id: u64, command: Vec<String>, tty: bool, streams: StreamSet) {
-        let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) else { return };
+        let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) else {
+            return;
+        };
         let mut given = launch::Given::default();
-        for (wanted, end) in
-            [(streams.stdin, &mut given.stdin), (streams.stdout, &mut given.stdout), (streams.stderr, &mut given.stderr)]
-        {
+        for (wanted, end) in [
+            (streams.stdin, &mut given.stdin),
+            (streams.stdout, &mut given.stdout),
+            (streams.stderr, &mut given.stderr),
+        ] {
             if wanted {
                 *end = peer.receiver.file();
             }
@@ -263,12 +332,18 @@ impl Supervisor<'_> {
             }
         }
         if self.exit.is_some() || self.plan.workload == Workload::Pause {
-            return self.reply(id, &Reply::Failed { message: "the container is not running".to_owned() });
+            return self.reply(
+                id,
+                &Reply::Failed {
+                    message: "the container is not running".to_owned(),
+                },
+            );
         }
         match launch::command(self.plan, command, tty, given, self.causes) {
             Ok((pid, master)) => {
                 self.commands.insert(pid, id);
-                let files: Vec<BorrowedFd<'_>> = master.iter().map(std::os::fd::AsFd::as_fd).collect();
+                let files: Vec<BorrowedFd<'_>> =
+                    master.iter().map(std::os::fd::AsFd::as_fd).collect();
                 self.reply_with(id, &Reply::Running, &files);
             }
             Err(message) => self.reply(id, &Reply::Failed { message }),
@@ -320,7 +395,8 @@ impl Supervisor<'_> {
         for folder in &self.plan.cgroups.folders {
             let _ = std::fs::remove_dir(folder);
         }
-        durable::write_json(Path::new(file::EXIT), &exit, Sync::Flushed).map_err(step("record the exit"))?;
+        durable::write_json(Path::new(file::EXIT), &exit, Sync::Flushed)
+            .map_err(step("record the exit"))?;
         forget_container();
         for peer in self.peers.iter().filter(|peer| peer.watches) {
             let _ = wire::send(&peer.socket, &Reply::Exited(exit.clone()), &[]);
@@ -331,7 +407,9 @@ impl Supervisor<'_> {
 
     /// Attached clients hear of the exit after the last byte.
     fn farewell(&mut self) {
-        let Some(exit) = self.exit.clone() else { return };
+        let Some(exit) = self.exit.clone() else {
+            return;
+        };
         for peer in self.peers.iter().filter(|peer| peer.attached) {
             let _ = wire::send(&peer.socket, &Reply::Exited(exit.clone()), &[]);
         }
@@ -340,5 +418,8 @@ impl Supervisor<'_> {
 
 /// Exit code as a shell tells it: 128 and the signal's number for a signal.
 fn code(status: WaitStatus) -> i32 {
-    status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal)).unwrap_or(255)
+    status
+        .exit_status()
+        .or_else(|| status.terminating_signal().map(|signal| 128 + signal))
+        .unwrap_or(255)
 }

@@ -63,8 +63,11 @@ pub(super) struct Causes {
 impl Causes {
     /// Starts to keep errors; once in a process.
     pub(super) fn keep() -> io::Result<Self> {
-        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC | rustix::pipe::PipeFlags::NONBLOCK)?;
-        tracing::subscriber::set_global_default(ErrorLines { pipe: write }).map_err(io::Error::other)?;
+        let (read, write) = rustix::pipe::pipe_with(
+            rustix::pipe::PipeFlags::CLOEXEC | rustix::pipe::PipeFlags::NONBLOCK,
+        )?;
+        tracing::subscriber::set_global_default(ErrorLines { pipe: write })
+            .map_err(io::Error::other)?;
         Ok(Self { pipe: read })
     }
 
@@ -75,6 +78,9 @@ impl Causes {
         while let Ok(count @ 1..) = rustix::io::read(&self.pipe, &mut buffer) {
             bytes.extend_from_slice(&buffer[..count]);
         }
-        String::from_utf8_lossy(&bytes).lines().map(ToOwned::to_owned).collect()
+        String::from_utf8_lossy(&bytes)
+            .lines()
+            .map(ToOwned::to_owned)
+            .collect()
     }
 }

@@ -125,7 +125,9 @@ fn put_aside(path: &Path, staging: &Path) -> Result<Files, ArchiveError> {
     let (mut files, mut links, mut total) = (Files::new(), Vec::new(), 0);
     for entry in archive.entries()? {
         let mut entry = entry?;
-        let Some(name) = plain_name(&entry.path()?) else { continue };
+        let Some(name) = plain_name(&entry.path()?) else {
+            continue;
+        };
         match entry.header().entry_type() {
             tar::EntryType::Regular => {}
             tar::EntryType::Symlink | tar::EntryType::Link => {
@@ -145,7 +147,10 @@ fn put_aside(path: &Path, staging: &Path) -> Result<Files, ArchiveError> {
     }
     // Older `docker save` archives name a layer that is there already by a link.
     for (name, target) in links {
-        let beside = Path::new(&name).parent().unwrap_or(Path::new("")).join(&target);
+        let beside = Path::new(&name)
+            .parent()
+            .unwrap_or(Path::new(""))
+            .join(&target);
         if let Some(found) = resolved(&beside).and_then(|target| files.get(&target).cloned()) {
             files.insert(name, found);
         }
@@ -180,7 +185,9 @@ fn resolved(path: &Path) -> Option<String> {
 
 fn document(path: &Path) -> Result<Vec<u8>, ArchiveError> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(DOCUMENT + 1).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(DOCUMENT + 1)
+        .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > DOCUMENT {
         return Err(ArchiveError::TooBig("4 MiB in one document"));
     }
@@ -188,13 +195,21 @@ fn document(path: &Path) -> Result<Vec<u8>, ArchiveError> {
 }
 
 fn parse<'a, T: Deserialize<'a>>(name: &str, bytes: &'a [u8]) -> Result<T, ArchiveError> {
-    serde_json::from_slice(bytes).map_err(|source| ArchiveError::Document { name: name.to_owned(), source })
+    serde_json::from_slice(bytes).map_err(|source| ArchiveError::Document {
+        name: name.to_owned(),
+        source,
+    })
 }
 
 fn from_layout(files: &Files) -> Result<Vec<Found>, ArchiveError> {
     let blobs: BTreeMap<String, PathBuf> = files
         .iter()
-        .filter_map(|(name, path)| Some((format!("sha256:{}", name.strip_prefix("blobs/sha256/")?), path.clone())))
+        .filter_map(|(name, path)| {
+            Some((
+                format!("sha256:{}", name.strip_prefix("blobs/sha256/")?),
+                path.clone(),
+            ))
+        })
         .collect();
     let path = files.get("index.json").ok_or(ArchiveError::NoImage)?;
     let index: Index = parse("index.json", &document(path)?)?;
@@ -206,7 +221,11 @@ fn from_layout(files: &Files) -> Result<Vec<Found>, ArchiveError> {
         .iter()
         .map(|descriptor| {
             let manifest = platform_manifest(descriptor, &blobs, 0)?;
-            Ok(Found { manifest, tags: layout_name(descriptor)?.into_iter().collect(), blobs: blobs.clone() })
+            Ok(Found {
+                manifest,
+                tags: layout_name(descriptor)?.into_iter().collect(),
+                blobs: blobs.clone(),
+            })
         })
         .collect()
 }
@@ -214,26 +233,56 @@ fn from_layout(files: &Files) -> Result<Vec<Found>, ArchiveError> {
 /// containerd writes the whole name; others only the tag, which names nothing by itself.
 fn layout_name(descriptor: &Descriptor) -> Result<Option<String>, ArchiveError> {
     let whole = descriptor.annotations.get(annotation::CONTAINERD_NAME);
-    let name = whole.or_else(|| descriptor.reference().filter(|name| name.contains(['/', ':'])));
+    let name = whole.or_else(|| {
+        descriptor
+            .reference()
+            .filter(|name| name.contains(['/', ':']))
+    });
     name.map(|name| full_name(name)).transpose()
 }
 
 fn full_name(name: &str) -> Result<String, ArchiveError> {
-    let named = Reference::parse(name).map_err(|reason| ArchiveError::Name { name: name.to_owned(), reason })?;
+    let named = Reference::parse(name).map_err(|reason| ArchiveError::Name {
+        name: name.to_owned(),
+        reason,
+    })?;
     // A digest in the name would have to be that of the manifest; the name alone is what is kept.
-    Ok(Reference { digest: None, ..named }.full())
+    Ok(Reference {
+        digest: None,
+        ..named
+    }
+    .full())
 }
 
-fn platform_manifest(descriptor: &Descriptor, blobs: &BTreeMap<String, PathBuf>, depth: u8) -> Result<Vec<u8>, ArchiveError> {
-    let path = blobs.get(&descriptor.digest).ok_or_else(|| ArchiveError::Missing(descriptor.digest.clone()))?;
+fn platform_manifest(
+    descriptor: &Descriptor,
+    blobs: &BTreeMap<String, PathBuf>,
+    depth: u8,
+) -> Result<Vec<u8>, ArchiveError> {
+    let path = blobs
+        .get(&descriptor.digest)
+        .ok_or_else(|| ArchiveError::Missing(descriptor.digest.clone()))?;
     check_digest(path, &descriptor.digest)?;
     let bytes = document(path)?;
-    if !matches!(descriptor.media_type.as_str(), media::INDEX | media::DOCKER_INDEX) || depth > 2 {
+    if !matches!(
+        descriptor.media_type.as_str(),
+        media::INDEX | media::DOCKER_INDEX
+    ) || depth > 2
+    {
         return Ok(bytes);
     }
     let index: Index = parse("index of platforms", &bytes)?;
-    let fits = |inner: &&Descriptor| inner.platform.as_ref().is_some_and(super::manifest::Platform::is_this_machine);
-    let inner = index.manifests.iter().find(fits).ok_or(ArchiveError::Platform(super::manifest::architecture()))?;
+    let fits = |inner: &&Descriptor| {
+        inner
+            .platform
+            .as_ref()
+            .is_some_and(super::manifest::Platform::is_this_machine)
+    };
+    let inner = index
+        .manifests
+        .iter()
+        .find(fits)
+        .ok_or(ArchiveError::Platform(super::manifest::architecture()))?;
     platform_manifest(inner, blobs, depth + 1)
 }
 
@@ -254,16 +303,37 @@ fn from_docker(files: &Files, staging: &Path) -> Result<Vec<Found>, ArchiveError
     for image in images {
         let mut blobs = BTreeMap::new();
         let mut describe = |name: &String, media_type: &str| {
-            let path = files.get(name).ok_or_else(|| ArchiveError::Missing(name.clone()))?;
+            let path = files
+                .get(name)
+                .ok_or_else(|| ArchiveError::Missing(name.clone()))?;
             let digest = format!("sha256:{}", hash(path)?);
             blobs.insert(digest.clone(), path.clone());
             let media_type = media_type.to_owned();
-            Ok::<_, ArchiveError>(Descriptor { media_type, digest, size: fs::metadata(path)?.len(), ..Descriptor::default() })
+            Ok::<_, ArchiveError>(Descriptor {
+                media_type,
+                digest,
+                size: fs::metadata(path)?.len(),
+                ..Descriptor::default()
+            })
         };
         let config = describe(&image.config, media::CONFIG)?;
-        let layers = image.layers.iter().map(|name| describe(name, media::LAYER)).collect::<Result<Vec<_>, _>>()?;
-        let manifest = Manifest { schema_version: 2, media_type: media::MANIFEST.to_owned(), config, layers };
-        let tags = image.repo_tags.unwrap_or_default().iter().map(|name| full_name(name)).collect::<Result<_, _>>()?;
+        let layers = image
+            .layers
+            .iter()
+            .map(|name| describe(name, media::LAYER))
+            .collect::<Result<Vec<_>, _>>()?;
+        let manifest = Manifest {
+            schema_version: 2,
+            media_type: media::MANIFEST.to_owned(),
+            config,
+            layers,
+        };
+        let tags = image
+            .repo_tags
+            .unwrap_or_default()
+            .iter()
+            .map(|name| full_name(name))
+            .collect::<Result<_, _>>()?;
         found.push(finish(&manifest, tags, blobs, staging)?);
     }
     Ok(found)
@@ -281,15 +351,26 @@ pub(super) fn finish(
     let path = staging.join(format!("manifest-{digest}"));
     io::Write::write_all(&mut File::create(&path)?, &bytes)?;
     blobs.insert(format!("sha256:{digest}"), path);
-    Ok(Found { manifest: bytes, tags, blobs })
+    Ok(Found {
+        manifest: bytes,
+        tags,
+        blobs,
+    })
 }
 
 /// Checks every digest of an image and unpacks its layers into `staging`.
-pub(super) fn prepare(found: Found, staging: &Path, store: &ImageStore) -> Result<Prepared, ArchiveError> {
+pub(super) fn prepare(
+    found: Found,
+    staging: &Path,
+    store: &ImageStore,
+) -> Result<Prepared, ArchiveError> {
     let digest = format!("sha256:{}", hex::encode(Sha256::digest(&found.manifest)));
     let manifest: Manifest = parse("manifest", &found.manifest)?;
     let file = |descriptor: &Descriptor| {
-        let path = found.blobs.get(&descriptor.digest).ok_or_else(|| ArchiveError::Missing(descriptor.digest.clone()))?;
+        let path = found
+            .blobs
+            .get(&descriptor.digest)
+            .ok_or_else(|| ArchiveError::Missing(descriptor.digest.clone()))?;
         check_digest(path, &descriptor.digest)?;
         Ok::<_, ArchiveError>((descriptor.digest.clone(), path.clone()))
     };
@@ -300,7 +381,10 @@ pub(super) fn prepare(found: Found, staging: &Path, store: &ImageStore) -> Resul
     }
     let diffs = &config.rootfs.diff_ids;
     if diffs.len() != manifest.layers.len() {
-        return Err(ArchiveError::LayerCount { config: diffs.len(), manifest: manifest.layers.len() });
+        return Err(ArchiveError::LayerCount {
+            config: diffs.len(),
+            manifest: manifest.layers.len(),
+        });
     }
     let mut prepared = Prepared {
         manifest: Descriptor {
@@ -320,8 +404,10 @@ pub(super) fn prepare(found: Found, staging: &Path, store: &ImageStore) -> Resul
         let (name, path) = file(layer)?;
         let folder = staging.join(format!("layer-{}", prepared.layers.len()));
         let known = prepared.layers.iter().any(|(known, _)| known == diff);
-        layer::unpack(&path, &folder, diff, &mut budget)
-            .map_err(|source| ArchiveError::Layer { digest: layer.digest.clone(), source })?;
+        layer::unpack(&path, &folder, diff, &mut budget).map_err(|source| ArchiveError::Layer {
+            digest: layer.digest.clone(),
+            source,
+        })?;
         prepared.blobs.push((name, path));
         if known || store.layer_folder(diff).exists() || !rustix::process::geteuid().is_root() {
             // It was unpacked to be checked; owners are only right if root does it.
@@ -331,7 +417,10 @@ pub(super) fn prepare(found: Found, staging: &Path, store: &ImageStore) -> Resul
         }
     }
     prepared.unpacked = budget.used;
-    let manifest_path = found.blobs.get(&digest).ok_or_else(|| ArchiveError::Missing(digest.clone()))?;
+    let manifest_path = found
+        .blobs
+        .get(&digest)
+        .ok_or_else(|| ArchiveError::Missing(digest.clone()))?;
     prepared.blobs.push((digest, manifest_path.clone()));
     Ok(prepared)
 }
@@ -341,7 +430,10 @@ fn check_digest(path: &Path, digest: &str) -> Result<(), ArchiveError> {
     if digest.strip_prefix("sha256:") == Some(&found) {
         return Ok(());
     }
-    Err(ArchiveError::Digest { expected: digest.to_owned(), found })
+    Err(ArchiveError::Digest {
+        expected: digest.to_owned(),
+        found,
+    })
 }
 
 pub(super) fn hash(path: &Path) -> io::Result<String> {

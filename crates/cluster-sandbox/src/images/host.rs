@@ -41,12 +41,27 @@ pub enum HostError {
     Image(#[from] ArchiveError),
 }
 
-const SEARCH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-const FOLDERS: [(&str, u32); 9] = [
-    ("dev", 0o755), ("etc", 0o755), ("proc", 0o755), ("root", 0o700), ("run", 0o755), ("sys", 0o755), ("tmp", 0o1777),
-    ("usr", 0o755), ("var", 0o755),
+const SEARCH: [&str; 6] = [
+    "/usr/local/sbin",
+    "/usr/local/bin",
+    "/usr/sbin",
+    "/usr/bin",
+    "/sbin",
+    "/bin",
 ];
-const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
+const FOLDERS: [(&str, u32); 9] = [
+    ("dev", 0o755),
+    ("etc", 0o755),
+    ("proc", 0o755),
+    ("root", 0o700),
+    ("run", 0o755),
+    ("sys", 0o755),
+    ("tmp", 0o1777),
+    ("usr", 0o755),
+    ("var", 0o755),
+];
+const PASSWD: &str =
+    "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n";
 
 /// What stands at a path of the image.
@@ -85,11 +100,20 @@ pub(super) fn build(tag: &str, paths: &[PathBuf], staging: &Path) -> Result<Foun
 
 fn locate(path: &Path) -> Result<PathBuf, HostError> {
     let is_name = path.components().count() == 1 && !path.is_absolute();
-    let candidates: Vec<PathBuf> =
-        if is_name { SEARCH.iter().map(|folder| Path::new(folder).join(path)).collect() } else { vec![path.to_owned()] };
+    let candidates: Vec<PathBuf> = if is_name {
+        SEARCH
+            .iter()
+            .map(|folder| Path::new(folder).join(path))
+            .collect()
+    } else {
+        vec![path.to_owned()]
+    };
     let found = candidates.into_iter().find(|candidate| candidate.exists());
     let found = found.ok_or_else(|| HostError::NotFound(path.to_owned()))?;
-    std::path::absolute(&found).map_err(|source| HostError::File { path: found, source })
+    std::path::absolute(&found).map_err(|source| HostError::File {
+        path: found,
+        source,
+    })
 }
 
 impl Tree {
@@ -98,13 +122,16 @@ impl Tree {
         for (name, mode) in FOLDERS {
             tree.items.insert(PathBuf::from(name), Item::Folder(mode));
         }
-        tree.items.insert(PathBuf::from("etc/passwd"), Item::Text(PASSWD));
-        tree.items.insert(PathBuf::from("etc/group"), Item::Text(GROUP));
+        tree.items
+            .insert(PathBuf::from("etc/passwd"), Item::Text(PASSWD));
+        tree.items
+            .insert(PathBuf::from("etc/group"), Item::Text(GROUP));
         for name in ["bin", "sbin", "lib", "lib64", "lib32"] {
             if let Ok(target) = fs::read_link(Path::new("/").join(name))
                 && target.is_relative()
             {
-                tree.items.insert(PathBuf::from(name), Item::Link(target.clone()));
+                tree.items
+                    .insert(PathBuf::from(name), Item::Link(target.clone()));
                 tree.items.insert(target.clone(), Item::Folder(0o755));
                 tree.merged.insert(PathBuf::from(name), target);
             }
@@ -114,35 +141,62 @@ impl Tree {
 
     /// Where a path of this machine stands in the image.
     fn place(&self, path: &Path) -> PathBuf {
-        let plain: PathBuf = path.strip_prefix("/").unwrap_or(path).components().collect();
-        let merged = self.merged.iter().find_map(|(from, to)| Some(to.join(plain.strip_prefix(from).ok()?)));
+        let plain: PathBuf = path
+            .strip_prefix("/")
+            .unwrap_or(path)
+            .components()
+            .collect();
+        let merged = self
+            .merged
+            .iter()
+            .find_map(|(from, to)| Some(to.join(plain.strip_prefix(from).ok()?)));
         merged.unwrap_or(plain)
     }
 
     fn add(&mut self, path: &Path) -> Result<(), HostError> {
-        let failed = |source| HostError::File { path: path.to_owned(), source };
+        let failed = |source| HostError::File {
+            path: path.to_owned(),
+            source,
+        };
         let about = fs::metadata(path).map_err(failed)?;
         let place = self.place(path);
         if about.is_dir() {
-            self.items.entry(place).or_insert(Item::Folder(about.mode() & 0o7777));
+            self.items
+                .entry(place)
+                .or_insert(Item::Folder(about.mode() & 0o7777));
             return self.add_folder(path);
         }
         if self.items.contains_key(&place) {
             return Ok(());
         }
         let mode = about.permissions().mode() & 0o7777;
-        self.items.insert(place, Item::Copy { from: path.to_owned(), mode });
-        if mode & 0o111 != 0 { self.add_needed(path) } else { Ok(()) }
+        self.items.insert(
+            place,
+            Item::Copy {
+                from: path.to_owned(),
+                mode,
+            },
+        );
+        if mode & 0o111 != 0 {
+            self.add_needed(path)
+        } else {
+            Ok(())
+        }
     }
 
     fn add_folder(&mut self, path: &Path) -> Result<(), HostError> {
-        let failed = |source| HostError::File { path: path.to_owned(), source };
+        let failed = |source| HostError::File {
+            path: path.to_owned(),
+            source,
+        };
         for entry in fs::read_dir(path).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let kind = entry.file_type().map_err(failed)?;
             if kind.is_symlink() {
                 let target = fs::read_link(entry.path()).map_err(failed)?;
-                self.items.entry(self.place(&entry.path())).or_insert(Item::Link(target));
+                self.items
+                    .entry(self.place(&entry.path()))
+                    .or_insert(Item::Link(target));
             } else if kind.is_dir() || kind.is_file() {
                 self.add(&entry.path())?;
             }
@@ -152,20 +206,30 @@ impl Tree {
 
     /// Adds the loader, libraries or interpreter of a program.
     fn add_needed(&mut self, path: &Path) -> Result<(), HostError> {
-        let failed = |source| HostError::File { path: path.to_owned(), source };
+        let failed = |source| HostError::File {
+            path: path.to_owned(),
+            source,
+        };
         match elf::kind(path).map_err(failed)? {
             Program::Static | Program::Data => Ok(()),
             Program::Dynamic(loader) => {
                 let found = elf::libraries(&loader, path).map_err(failed)?;
-                let found = found.map_err(|missing| HostError::Libraries { program: path.to_owned(), missing })?;
+                let found = found.map_err(|missing| HostError::Libraries {
+                    program: path.to_owned(),
+                    missing,
+                })?;
                 self.add(&loader)?;
                 found.iter().try_for_each(|library| self.add(library))
             }
             Program::Script(words) => {
                 let mut needed = words.iter().map(PathBuf::from);
-                let Some(interpreter) = needed.next() else { return Ok(()) };
+                let Some(interpreter) = needed.next() else {
+                    return Ok(());
+                };
                 self.add(&locate(&interpreter)?)?;
-                let by_name = needed.find(|word| interpreter.ends_with("env") && !word.to_string_lossy().starts_with('-'));
+                let by_name = needed.find(|word| {
+                    interpreter.ends_with("env") && !word.to_string_lossy().starts_with('-')
+                });
                 by_name.map_or(Ok(()), |name| self.add(&locate(&name)?))
             }
         }
@@ -175,10 +239,14 @@ impl Tree {
     fn link_shell(&mut self) {
         let sh = self.place(Path::new("/bin/sh"));
         let shell = ["bash", "dash", "busybox"].into_iter().find_map(|name| {
-            SEARCH.iter().map(|folder| self.place(&Path::new(folder).join(name))).find(|place| self.items.contains_key(place))
+            SEARCH
+                .iter()
+                .map(|folder| self.place(&Path::new(folder).join(name)))
+                .find(|place| self.items.contains_key(place))
         });
         if let (false, Some(shell)) = (self.items.contains_key(&sh), shell) {
-            self.items.insert(sh, Item::Link(Path::new("/").join(shell)));
+            self.items
+                .insert(sh, Item::Link(Path::new("/").join(shell)));
         }
     }
 
@@ -223,8 +291,16 @@ impl Tree {
     }
 }
 
-fn image(tag: &str, command: Option<String>, layer: &Path, staging: &Path) -> Result<Found, HostError> {
-    let failed = |source| HostError::File { path: layer.to_owned(), source };
+fn image(
+    tag: &str,
+    command: Option<String>,
+    layer: &Path,
+    staging: &Path,
+) -> Result<Found, HostError> {
+    let failed = |source| HostError::File {
+        path: layer.to_owned(),
+        source,
+    };
     let diff = format!("sha256:{}", archive::hash(layer).map_err(failed)?);
     let config = ImageConfig {
         architecture: architecture().to_owned(),
@@ -234,11 +310,16 @@ fn image(tag: &str, command: Option<String>, layer: &Path, staging: &Path) -> Re
             cmd: command.map(|command| vec![command]),
             ..Settings::default()
         }),
-        rootfs: RootFs { kind: "layers".to_owned(), diff_ids: vec![diff.clone()] },
+        rootfs: RootFs {
+            kind: "layers".to_owned(),
+            diff_ids: vec![diff.clone()],
+        },
     };
     let path = staging.join("host-config");
     let bytes = serde_json::to_vec(&config).map_err(|error| failed(error.into()))?;
-    File::create(&path).and_then(|mut file| io::Write::write_all(&mut file, &bytes)).map_err(failed)?;
+    File::create(&path)
+        .and_then(|mut file| io::Write::write_all(&mut file, &bytes))
+        .map_err(failed)?;
     let digest = format!("sha256:{}", archive::hash(&path).map_err(failed)?);
     let describe = |media_type: &str, digest: &str, size| Descriptor {
         media_type: media_type.to_owned(),
@@ -254,5 +335,10 @@ fn image(tag: &str, command: Option<String>, layer: &Path, staging: &Path) -> Re
         layers: vec![describe(media::LAYER, &diff, size)],
     };
     let blobs = BTreeMap::from([(digest, path), (diff, layer.to_owned())]);
-    Ok(archive::finish(&manifest, vec![tag.to_owned()], blobs, staging)?)
+    Ok(archive::finish(
+        &manifest,
+        vec![tag.to_owned()],
+        blobs,
+        staging,
+    )?)
 }

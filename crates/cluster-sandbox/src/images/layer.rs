@@ -8,8 +8,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags};
-use rustix::fs::{CWD, chownat, fchmod, fchown, fsetxattr, linkat, mkdirat, mknodat, openat, openat2, symlinkat, unlinkat, utimensat};
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags,
+};
+use rustix::fs::{
+    CWD, chownat, fchmod, fchown, fsetxattr, linkat, mkdirat, mknodat, openat, openat2, symlinkat,
+    unlinkat, utimensat,
+};
 use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 use tar::{Archive, Entry, EntryType};
@@ -63,19 +68,32 @@ pub(super) struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { bytes: 16 << 30, entries: 1_000_000, used: 0 }
+        Self {
+            bytes: 16 << 30,
+            entries: 1_000_000,
+            used: 0,
+        }
     }
 }
 
 impl Budget {
     #[cfg(test)]
     pub(super) fn of(bytes: u64) -> Self {
-        Self { bytes, ..Self::default() }
+        Self {
+            bytes,
+            ..Self::default()
+        }
     }
 
     fn take(&mut self, bytes: u64) -> Result<(), LayerError> {
-        self.entries = self.entries.checked_sub(1).ok_or(LayerError::TooBig("the 1,000,000 files"))?;
-        self.bytes = self.bytes.checked_sub(bytes).ok_or(LayerError::TooBig("the bytes"))?;
+        self.entries = self
+            .entries
+            .checked_sub(1)
+            .ok_or(LayerError::TooBig("the 1,000,000 files"))?;
+        self.bytes = self
+            .bytes
+            .checked_sub(bytes)
+            .ok_or(LayerError::TooBig("the bytes"))?;
         self.used += bytes;
         Ok(())
     }
@@ -108,12 +126,29 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, LayerError> {
 }
 
 /// Unpacks the layer in the file `blob` into the new folder `target` and compares its diff id.
-pub(super) fn unpack(blob: &Path, target: &Path, diff_id: &str, budget: &mut Budget) -> Result<(), LayerError> {
+pub(super) fn unpack(
+    blob: &Path,
+    target: &Path,
+    diff_id: &str,
+    budget: &mut Budget,
+) -> Result<(), LayerError> {
     std::fs::create_dir(target)?;
-    let root = openat2(CWD, target, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::empty())
-        .map_err(io::Error::from)?;
-    let unpacker = Unpacker { root, owns: rustix::process::geteuid().is_root() };
-    let mut stream = Hashing { inner: open(blob)?, hash: Sha256::new() };
+    let root = openat2(
+        CWD,
+        target,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::empty(),
+    )
+    .map_err(io::Error::from)?;
+    let unpacker = Unpacker {
+        root,
+        owns: rustix::process::geteuid().is_root(),
+    };
+    let mut stream = Hashing {
+        inner: open(blob)?,
+        hash: Sha256::new(),
+    };
     let mut archive = Archive::new(&mut stream);
     for entry in archive.entries()? {
         unpacker.write(&mut entry?, budget)?;
@@ -123,7 +158,10 @@ pub(super) fn unpack(blob: &Path, target: &Path, diff_id: &str, budget: &mut Bud
     io::copy(&mut rest, &mut io::sink())?;
     let found = hex::encode(stream.hash.finalize());
     if diff_id.strip_prefix("sha256:") != Some(&found) {
-        return Err(LayerError::DiffId { found, expected: diff_id.to_owned() });
+        return Err(LayerError::DiffId {
+            found,
+            expected: diff_id.to_owned(),
+        });
     }
     std::fs::set_permissions(target, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     Ok(())
@@ -156,7 +194,11 @@ fn inside(path: &Path) -> Option<PathBuf> {
 
 /// Whether a symbolic link at `parent` climbs above the root; an absolute one is taken from the container's root.
 fn climbs(parent: &Path, link: &Path) -> bool {
-    let mut depth = if link.is_absolute() { 0 } else { parent.components().count() };
+    let mut depth = if link.is_absolute() {
+        0
+    } else {
+        parent.components().count()
+    };
     for part in link.components() {
         match part {
             Component::Normal(_) => depth += 1,
@@ -169,20 +211,34 @@ fn climbs(parent: &Path, link: &Path) -> bool {
 }
 
 impl Unpacker {
-    fn write<R: Read>(&self, entry: &mut Entry<'_, R>, budget: &mut Budget) -> Result<(), LayerError> {
+    fn write<R: Read>(
+        &self,
+        entry: &mut Entry<'_, R>,
+        budget: &mut Budget,
+    ) -> Result<(), LayerError> {
         let path = entry.path()?.into_owned();
         budget.take(entry.size())?;
         let plain = inside(&path).ok_or_else(|| LayerError::Escape(path.clone()))?;
-        let Some(name) = plain.file_name().map(ToOwned::to_owned) else { return Ok(()) };
-        let place = Place { parent: plain.parent().unwrap_or(Path::new("")).to_owned(), name };
-        let failed = |errno: Errno| LayerError::Write { path: path.clone(), source: errno.into() };
+        let Some(name) = plain.file_name().map(ToOwned::to_owned) else {
+            return Ok(());
+        };
+        let place = Place {
+            parent: plain.parent().unwrap_or(Path::new("")).to_owned(),
+            name,
+        };
+        let failed = |errno: Errno| LayerError::Write {
+            path: path.clone(),
+            source: errno.into(),
+        };
         let parent = self.folder(&place.parent).map_err(failed)?;
         if let Some(hidden) = place.name.as_bytes().strip_prefix(b".wh.") {
             return self.whiteout(&parent, hidden).map_err(failed);
         }
         match entry.header().entry_type() {
             EntryType::Directory => self.make_folder(entry, &parent, &place).map_err(failed),
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => self.make_file(entry, &parent, &place, &path),
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                self.make_file(entry, &parent, &place, &path)
+            }
             EntryType::Symlink => self.make_link(entry, &parent, &place, &path),
             EntryType::Link => self.make_hard_link(entry, &parent, &place, &path),
             EntryType::Fifo => {
@@ -199,14 +255,28 @@ impl Unpacker {
     /// Opens a folder of the layer as a process in the container would, and makes it if need be.
     fn folder(&self, path: &Path) -> Result<OwnedFd, Errno> {
         let open = |path: &Path| {
-            let path = if path.as_os_str().is_empty() { Path::new("/") } else { path };
+            let path = if path.as_os_str().is_empty() {
+                Path::new("/")
+            } else {
+                path
+            };
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            openat2(&self.root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
+            openat2(
+                &self.root,
+                path,
+                flags,
+                Mode::empty(),
+                ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+            )
         };
         match open(path) {
             Err(Errno::NOENT) => {
                 let parent = self.folder(path.parent().unwrap_or(Path::new("")))?;
-                mkdirat(&parent, path.file_name().unwrap_or_default(), Mode::from_raw_mode(0o755))?;
+                mkdirat(
+                    &parent,
+                    path.file_name().unwrap_or_default(),
+                    Mode::from_raw_mode(0o755),
+                )?;
                 open(path)
             }
             found => found,
@@ -227,8 +297,20 @@ impl Unpacker {
         mknodat(parent, name, FileType::CharacterDevice, Mode::empty(), 0)
     }
 
-    fn make_folder<R: Read>(&self, entry: &Entry<'_, R>, parent: &OwnedFd, place: &Place) -> Result<(), Errno> {
-        let open = || openat(parent, &place.name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+    fn make_folder<R: Read>(
+        &self,
+        entry: &Entry<'_, R>,
+        parent: &OwnedFd,
+        place: &Place,
+    ) -> Result<(), Errno> {
+        let open = || {
+            openat(
+                parent,
+                &place.name,
+                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+        };
         let folder = match open() {
             Ok(folder) => folder,
             Err(_) => {
@@ -241,68 +323,151 @@ impl Unpacker {
         fchmod(&folder, mode(entry))
     }
 
-    fn make_file<R: Read>(&self, entry: &mut Entry<'_, R>, parent: &OwnedFd, place: &Place, path: &Path) -> Result<(), LayerError> {
-        let failed = |source: io::Error| LayerError::Write { path: path.to_owned(), source };
+    fn make_file<R: Read>(
+        &self,
+        entry: &mut Entry<'_, R>,
+        parent: &OwnedFd,
+        place: &Place,
+        path: &Path,
+    ) -> Result<(), LayerError> {
+        let failed = |source: io::Error| LayerError::Write {
+            path: path.to_owned(),
+            source,
+        };
         clear(parent, &place.name).map_err(|errno| failed(errno.into()))?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(parent, &place.name, flags, Mode::from_raw_mode(0o600)).map_err(|errno| failed(errno.into()))?;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(parent, &place.name, flags, Mode::from_raw_mode(0o600))
+            .map_err(|errno| failed(errno.into()))?;
         let mut file = File::from(file);
         io::copy(entry, &mut file)?;
-        self.own(entry, &file).map_err(|errno| failed(errno.into()))?;
+        self.own(entry, &file)
+            .map_err(|errno| failed(errno.into()))?;
         fchmod(&file, mode(entry)).map_err(|errno| failed(errno.into()))?;
         self.file_capabilities(entry, &file)?;
         rustix::fs::futimens(&file, &times(entry)).map_err(|errno| failed(errno.into()))
     }
 
     /// The one extended attribute that programs need; others are not taken over.
-    fn file_capabilities<R: Read>(&self, entry: &mut Entry<'_, R>, file: &File) -> Result<(), LayerError> {
+    fn file_capabilities<R: Read>(
+        &self,
+        entry: &mut Entry<'_, R>,
+        file: &File,
+    ) -> Result<(), LayerError> {
         const KEY: &[u8] = b"SCHILY.xattr.security.capability";
-        let Some(extensions) = entry.pax_extensions()? else { return Ok(()) };
+        let Some(extensions) = entry.pax_extensions()? else {
+            return Ok(());
+        };
         for extension in extensions {
             let extension = extension?;
             if extension.key_bytes() == KEY && self.owns {
-                fsetxattr(file, "security.capability", extension.value_bytes(), XattrFlags::empty()).map_err(io::Error::from)?;
+                fsetxattr(
+                    file,
+                    "security.capability",
+                    extension.value_bytes(),
+                    XattrFlags::empty(),
+                )
+                .map_err(io::Error::from)?;
             }
         }
         Ok(())
     }
 
-    fn make_link<R: Read>(&self, entry: &Entry<'_, R>, parent: &OwnedFd, place: &Place, path: &Path) -> Result<(), LayerError> {
-        let failed = |errno: Errno| LayerError::Write { path: path.to_owned(), source: errno.into() };
-        let link = entry.link_name()?.ok_or_else(|| LayerError::Kind(path.to_owned()))?;
+    fn make_link<R: Read>(
+        &self,
+        entry: &Entry<'_, R>,
+        parent: &OwnedFd,
+        place: &Place,
+        path: &Path,
+    ) -> Result<(), LayerError> {
+        let failed = |errno: Errno| LayerError::Write {
+            path: path.to_owned(),
+            source: errno.into(),
+        };
+        let link = entry
+            .link_name()?
+            .ok_or_else(|| LayerError::Kind(path.to_owned()))?;
         if climbs(&place.parent, &link) {
             return Err(LayerError::Escape(path.to_owned()));
         }
         clear(parent, &place.name).map_err(failed)?;
         symlinkat(&*link, parent, &place.name).map_err(failed)?;
         self.give(entry, parent, &place.name).map_err(failed)?;
-        utimensat(parent, &place.name, &times(entry), AtFlags::SYMLINK_NOFOLLOW).map_err(failed)
+        utimensat(
+            parent,
+            &place.name,
+            &times(entry),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )
+        .map_err(failed)
     }
 
-    fn make_hard_link<R: Read>(&self, entry: &Entry<'_, R>, parent: &OwnedFd, place: &Place, path: &Path) -> Result<(), LayerError> {
-        let failed = |errno: Errno| LayerError::Write { path: path.to_owned(), source: errno.into() };
-        let target = entry.link_name()?.ok_or_else(|| LayerError::Kind(path.to_owned()))?;
+    fn make_hard_link<R: Read>(
+        &self,
+        entry: &Entry<'_, R>,
+        parent: &OwnedFd,
+        place: &Place,
+        path: &Path,
+    ) -> Result<(), LayerError> {
+        let failed = |errno: Errno| LayerError::Write {
+            path: path.to_owned(),
+            source: errno.into(),
+        };
+        let target = entry
+            .link_name()?
+            .ok_or_else(|| LayerError::Kind(path.to_owned()))?;
         let target = inside(&target).ok_or_else(|| LayerError::Escape(path.to_owned()))?;
-        let name = target.file_name().ok_or_else(|| LayerError::Escape(path.to_owned()))?;
-        let from = self.folder(target.parent().unwrap_or(Path::new(""))).map_err(failed)?;
+        let name = target
+            .file_name()
+            .ok_or_else(|| LayerError::Escape(path.to_owned()))?;
+        let from = self
+            .folder(target.parent().unwrap_or(Path::new("")))
+            .map_err(failed)?;
         clear(parent, &place.name).map_err(failed)?;
         linkat(&from, name, parent, &place.name, AtFlags::empty()).map_err(failed)
     }
 
     fn own<R: Read>(&self, entry: &Entry<'_, R>, file: impl AsFd) -> Result<(), Errno> {
         let (uid, gid) = owner(entry);
-        if self.owns { fchown(file, Some(uid), Some(gid)) } else { Ok(()) }
+        if self.owns {
+            fchown(file, Some(uid), Some(gid))
+        } else {
+            Ok(())
+        }
     }
 
-    fn give<R: Read>(&self, entry: &Entry<'_, R>, parent: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
+    fn give<R: Read>(
+        &self,
+        entry: &Entry<'_, R>,
+        parent: &OwnedFd,
+        name: &OsStr,
+    ) -> Result<(), Errno> {
         let (uid, gid) = owner(entry);
-        if self.owns { chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW) } else { Ok(()) }
+        if self.owns {
+            chownat(
+                parent,
+                name,
+                Some(uid),
+                Some(gid),
+                AtFlags::SYMLINK_NOFOLLOW,
+            )
+        } else {
+            Ok(())
+        }
     }
 }
 
 fn owner<R: Read>(entry: &Entry<'_, R>) -> (Uid, Gid) {
-    let number = |value: io::Result<u64>| value.ok().and_then(|value| u32::try_from(value).ok()).unwrap_or(0);
-    (Uid::from_raw(number(entry.header().uid())), Gid::from_raw(number(entry.header().gid())))
+    let number = |value: io::Result<u64>| {
+        value
+            .ok()
+            .and_then(|value| u32::try_from(value).ok())
+            .unwrap_or(0)
+    };
+    (
+        Uid::from_raw(number(entry.header().uid())),
+        Gid::from_raw(number(entry.header().gid())),
+    )
 }
 
 fn mode<R: Read>(entry: &Entry<'_, R>) -> Mode {
@@ -310,9 +475,20 @@ fn mode<R: Read>(entry: &Entry<'_, R>) -> Mode {
 }
 
 fn times<R: Read>(entry: &Entry<'_, R>) -> Timestamps {
-    let seconds = entry.header().mtime().ok().and_then(|time| i64::try_from(time).ok()).unwrap_or(0);
-    let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
-    Timestamps { last_access: time, last_modification: time }
+    let seconds = entry
+        .header()
+        .mtime()
+        .ok()
+        .and_then(|time| i64::try_from(time).ok())
+        .unwrap_or(0);
+    let time = Timespec {
+        tv_sec: seconds,
+        tv_nsec: 0,
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
 }
 
 /// Removes what has the name, unless it is a folder with something in it.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) mod media {
     pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-    pub(crate) const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+    pub(crate) const DOCKER_INDEX: &str =
+        "application/vnd.docker.distribution.manifest.list.v2+json";
     pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
     pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
     pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
@@ -32,7 +33,10 @@ pub(crate) struct Index {
 
 impl Default for Index {
     fn default() -> Self {
-        Self { schema_version: 2, manifests: Vec::new() }
+        Self {
+            schema_version: 2,
+            manifests: Vec::new(),
+        }
     }
 }
 

@@ -86,15 +86,21 @@ pub struct ImageStore {
 impl ImageStore {
     /// Opens the store in `folder`, and makes it if it is not there.
     pub fn open(folder: &Path) -> Result<Self, ImageError> {
-        let store = Self { folder: folder.to_owned() };
+        let store = Self {
+            folder: folder.to_owned(),
+        };
         for name in ["blobs/sha256", "layers"] {
             let path = folder.join(name);
             fs::create_dir_all(&path).map_err(|source| ImageError::Store { path, source })?;
         }
         let layout = folder.join("oci-layout");
         if !layout.exists() {
-            durable::write(&layout, br#"{"imageLayoutVersion":"1.0.0"}"#)
-                .map_err(|source| ImageError::Store { path: layout, source })?;
+            durable::write(&layout, br#"{"imageLayoutVersion":"1.0.0"}"#).map_err(|source| {
+                ImageError::Store {
+                    path: layout,
+                    source,
+                }
+            })?;
         }
         Ok(store)
     }
@@ -128,7 +134,9 @@ impl ImageStore {
             status.id == reference
                 || status.id.strip_prefix("sha256:") == Some(reference)
                 || wanted.as_ref().is_some_and(|wanted| match &wanted.digest {
-                    Some(digest) => status.digests.contains(&format!("{}@{digest}", wanted.repository())),
+                    Some(digest) => status
+                        .digests
+                        .contains(&format!("{}@{digest}", wanted.repository())),
                     None => status.tags.contains(&wanted.full()),
                 })
         };
@@ -137,7 +145,10 @@ impl ImageStore {
 
     /// Takes the images of an archive (OCI image layout or `docker save`) in; nothing of a refused one is left.
     pub fn load_archive(&self, path: &Path) -> Result<Vec<ImageStatus>, ImageError> {
-        let refused = |source| ImageError::Archive { path: path.to_owned(), source };
+        let refused = |source| ImageError::Archive {
+            path: path.to_owned(),
+            source,
+        };
         let _lock = self.lock()?;
         let staging = self.staging()?;
         let images = archive::read(path, staging.path()).map_err(refused)?;
@@ -146,27 +157,47 @@ impl ImageStore {
             let prepared = archive::prepare(image, staging.path(), self).map_err(refused)?;
             loaded.push(prepared);
         }
-        loaded.into_iter().map(|prepared| self.commit(prepared)).collect()
+        loaded
+            .into_iter()
+            .map(|prepared| self.commit(prepared))
+            .collect()
     }
 
     /// Makes an image of programs, and folders, of this machine, with the libraries they need. The first
     /// program is its command. The same files give the same image.
-    pub fn build_from_host(&self, name: &str, paths: &[PathBuf]) -> Result<ImageStatus, ImageError> {
-        let tag = Reference::parse(name).map_err(|reason| ImageError::Name { name: name.to_owned(), reason })?.full();
+    pub fn build_from_host(
+        &self,
+        name: &str,
+        paths: &[PathBuf],
+    ) -> Result<ImageStatus, ImageError> {
+        let tag = Reference::parse(name)
+            .map_err(|reason| ImageError::Name {
+                name: name.to_owned(),
+                reason,
+            })?
+            .full();
         let _lock = self.lock()?;
         let staging = self.staging()?;
         let image = host::build(&tag, paths, staging.path())?;
-        let prepared = archive::prepare(image, staging.path(), self)
-            .map_err(|source| ImageError::Archive { path: PathBuf::from(name), source })?;
+        let prepared = archive::prepare(image, staging.path(), self).map_err(|source| {
+            ImageError::Archive {
+                path: PathBuf::from(name),
+                source,
+            }
+        })?;
         self.commit(prepared)
     }
 
     /// Forgets a name, or an image by its id with all its names, and what no image needs any more.
     pub fn remove(&self, reference: &str) -> Result<(), ImageError> {
         let _lock = self.lock()?;
-        let status = self.status(reference)?.ok_or_else(|| ImageError::NotFound(reference.to_owned()))?;
+        let status = self
+            .status(reference)?
+            .ok_or_else(|| ImageError::NotFound(reference.to_owned()))?;
         let by_id = status.id == reference || status.id.strip_prefix("sha256:") == Some(reference);
-        let named = Reference::parse(reference).map(|reference| reference.full()).ok();
+        let named = Reference::parse(reference)
+            .map(|reference| reference.full())
+            .ok();
         let mut index = self.index()?;
         let mut kept = Vec::new();
         for descriptor in index.manifests {
@@ -175,7 +206,9 @@ impl ImageStore {
             } else {
                 let full_digest = self.describe(&descriptor)?.digests;
                 descriptor.reference().map(ToOwned::to_owned) == named
-                    || named.as_ref().is_some_and(|named| full_digest.contains(named))
+                    || named
+                        .as_ref()
+                        .is_some_and(|named| full_digest.contains(named))
             };
             if !is_it {
                 kept.push(descriptor);
@@ -199,12 +232,22 @@ impl ImageStore {
                 layers.push(self.unpacked(layer, diff)?);
             }
             layers.reverse();
-            let status = self.status(id)?.ok_or_else(|| ImageError::NotFound(id.to_owned()))?;
+            let status = self
+                .status(id)?
+                .ok_or_else(|| ImageError::NotFound(id.to_owned()))?;
             return Ok(Runnable {
                 settings: config.config.unwrap_or_default(),
                 layers,
-                image_id: status.digests.first().cloned().unwrap_or_else(|| id.to_owned()),
-                image_ref: status.tags.first().cloned().unwrap_or_else(|| id.to_owned()),
+                image_id: status
+                    .digests
+                    .first()
+                    .cloned()
+                    .unwrap_or_else(|| id.to_owned()),
+                image_ref: status
+                    .tags
+                    .first()
+                    .cloned()
+                    .unwrap_or_else(|| id.to_owned()),
             });
         }
         Err(ImageError::NotFound(id.to_owned()))
@@ -217,11 +260,23 @@ impl ImageStore {
         }
         let _lock = self.lock()?;
         let staging = self.staging()?;
-        let failed = |source| ImageError::Layer { digest: layer.digest.clone(), source };
+        let failed = |source| ImageError::Layer {
+            digest: layer.digest.clone(),
+            source,
+        };
         let folder = staging.path().join("layer");
-        layer::unpack(&self.blob(&layer.digest), &folder, diff, &mut layer::Budget::default()).map_err(failed)?;
+        layer::unpack(
+            &self.blob(&layer.digest),
+            &folder,
+            diff,
+            &mut layer::Budget::default(),
+        )
+        .map_err(failed)?;
         if !target.exists() {
-            fs::rename(&folder, &target).map_err(|source| ImageError::Store { path: target.clone(), source })?;
+            fs::rename(&folder, &target).map_err(|source| ImageError::Store {
+                path: target.clone(),
+                source,
+            })?;
         }
         Ok(target)
     }
@@ -242,16 +297,28 @@ impl ImageStore {
             let target = self.blob(digest);
             if !target.exists() {
                 fs::rename(path, &target).map_err(failed(&target))?;
-                File::open(&target).and_then(|file| file.sync_all()).map_err(failed(&target))?;
+                File::open(&target)
+                    .and_then(|file| file.sync_all())
+                    .map_err(failed(&target))?;
             }
         }
         let mut index = self.index()?;
-        for tag in prepared.tags.iter().map(Some).chain(prepared.tags.is_empty().then_some(None)) {
+        for tag in prepared
+            .tags
+            .iter()
+            .map(Some)
+            .chain(prepared.tags.is_empty().then_some(None))
+        {
             let mut descriptor = prepared.manifest.clone();
             if let Some(tag) = tag {
-                descriptor.annotations.insert(annotation::REFERENCE.to_owned(), tag.clone());
+                descriptor
+                    .annotations
+                    .insert(annotation::REFERENCE.to_owned(), tag.clone());
             }
-            descriptor.annotations.insert(annotation::UNPACKED.to_owned(), prepared.unpacked.to_string());
+            descriptor.annotations.insert(
+                annotation::UNPACKED.to_owned(),
+                prepared.unpacked.to_string(),
+            );
             index.manifests.retain(|known| match tag {
                 Some(tag) => known.reference() != Some(tag),
                 None => known.reference().is_some() || known.digest != descriptor.digest,
@@ -259,7 +326,8 @@ impl ImageStore {
             index.manifests.push(descriptor);
         }
         self.write_index(&index)?;
-        self.status(&prepared.id)?.ok_or(ImageError::NotFound(prepared.id))
+        self.status(&prepared.id)?
+            .ok_or(ImageError::NotFound(prepared.id))
     }
 
     /// Removes blobs and layers that no image names.
@@ -271,15 +339,28 @@ impl ImageStore {
             blobs.push(self.blob(&descriptor.digest));
             blobs.push(self.blob(&manifest.config.digest));
             blobs.extend(manifest.layers.iter().map(|layer| self.blob(&layer.digest)));
-            layers.extend(config.rootfs.diff_ids.iter().map(|diff| self.layer_folder(diff)));
+            layers.extend(
+                config
+                    .rootfs
+                    .diff_ids
+                    .iter()
+                    .map(|diff| self.layer_folder(diff)),
+            );
         }
         let failed = |path: PathBuf| move |source| ImageError::Store { path, source };
         for (folder, kept) in [("blobs/sha256", &blobs), ("layers", &layers)] {
             let folder = self.folder.join(folder);
-            for entry in fs::read_dir(&folder).map_err(failed(folder.clone()))?.flatten() {
+            for entry in fs::read_dir(&folder)
+                .map_err(failed(folder.clone()))?
+                .flatten()
+            {
                 let path = entry.path();
                 if !kept.contains(&path) {
-                    let gone = if path.is_dir() { durable::remove_tree(&path) } else { durable::remove_file(&path) };
+                    let gone = if path.is_dir() {
+                        durable::remove_tree(&path)
+                    } else {
+                        durable::remove_file(&path)
+                    };
                     gone.map_err(failed(path))?;
                 }
             }
@@ -290,14 +371,25 @@ impl ImageStore {
     fn describe(&self, descriptor: &Descriptor) -> Result<ImageStatus, ImageError> {
         let manifest = self.manifest(descriptor)?;
         let config = self.config(&manifest)?;
-        let reference = descriptor.reference().and_then(|reference| Reference::parse(reference).ok());
-        let unpacked = descriptor.annotations.get(annotation::UNPACKED).and_then(|size| size.parse().ok());
+        let reference = descriptor
+            .reference()
+            .and_then(|reference| Reference::parse(reference).ok());
+        let unpacked = descriptor
+            .annotations
+            .get(annotation::UNPACKED)
+            .and_then(|size| size.parse().ok());
         Ok(ImageStatus {
             id: manifest.config.digest.clone(),
             tags: reference.iter().map(Reference::full).collect(),
-            digests: reference.iter().map(|named| format!("{}@{}", named.repository(), descriptor.digest)).collect(),
+            digests: reference
+                .iter()
+                .map(|named| format!("{}@{}", named.repository(), descriptor.digest))
+                .collect(),
             size: unpacked.unwrap_or_else(|| manifest.layers.iter().map(|layer| layer.size).sum()),
-            user: config.config.map(|settings| settings.user).unwrap_or_default(),
+            user: config
+                .config
+                .map(|settings| settings.user)
+                .unwrap_or_default(),
         })
     }
 
@@ -310,28 +402,39 @@ impl ImageStore {
     }
 
     fn parse<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T, ImageError> {
-        let found = durable::read_json(path).and_then(|value| value.ok_or_else(|| io::ErrorKind::NotFound.into()));
-        found.map_err(|source| ImageError::Store { path: path.to_owned(), source })
+        let found = durable::read_json(path)
+            .and_then(|value| value.ok_or_else(|| io::ErrorKind::NotFound.into()));
+        found.map_err(|source| ImageError::Store {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     fn index(&self) -> Result<Index, ImageError> {
         let path = self.folder.join("index.json");
-        durable::read_json(&path).map(Option::unwrap_or_default).map_err(|source| ImageError::Store { path, source })
+        durable::read_json(&path)
+            .map(Option::unwrap_or_default)
+            .map_err(|source| ImageError::Store { path, source })
     }
 
     fn write_index(&self, index: &Index) -> Result<(), ImageError> {
         let path = self.folder.join("index.json");
-        durable::write_json(&path, index, Sync::Flushed).map_err(|source| ImageError::Store { path, source })
+        durable::write_json(&path, index, Sync::Flushed)
+            .map_err(|source| ImageError::Store { path, source })
     }
 
     fn blob(&self, digest: &str) -> PathBuf {
-        self.folder.join("blobs/sha256").join(digest.trim_start_matches("sha256:"))
+        self.folder
+            .join("blobs/sha256")
+            .join(digest.trim_start_matches("sha256:"))
     }
 
     /// Half of the digest names the folder: all layers of an image must fit into one line of mount options.
     fn layer_folder(&self, diff: &str) -> PathBuf {
         let digits = diff.trim_start_matches("sha256:");
-        self.folder.join("layers").join(digits.get(..32).unwrap_or(digits))
+        self.folder
+            .join("layers")
+            .join(digits.get(..32).unwrap_or(digits))
     }
 
     fn lock(&self) -> Result<File, ImageError> {
@@ -341,7 +444,12 @@ impl ImageStore {
     }
 
     fn staging(&self) -> Result<tempfile::TempDir, ImageError> {
-        let made = tempfile::Builder::new().prefix(".staging-").tempdir_in(&self.folder);
-        made.map_err(|source| ImageError::Store { path: self.folder.clone(), source })
+        let made = tempfile::Builder::new()
+            .prefix(".staging-")
+            .tempdir_in(&self.folder);
+        made.map_err(|source| ImageError::Store {
+            path: self.folder.clone(),
+            source,
+        })
     }
 }

@@ -31,10 +31,18 @@ impl Replies {
 }
 
 /// Makes a blocking socket, of which `rest` was read already, an asynchronous one.
-pub(super) fn converse(socket: UnixStream, rest: Vec<u8>) -> io::Result<(Replies, WriteHalf<tokio::net::UnixStream>)> {
+pub(super) fn converse(
+    socket: UnixStream,
+    rest: Vec<u8>,
+) -> io::Result<(Replies, WriteHalf<tokio::net::UnixStream>)> {
     socket.set_nonblocking(true)?;
     let (read, write) = tokio::io::split(tokio::net::UnixStream::from_std(socket)?);
-    Ok((Replies { lines: BufReader::new(Cursor::new(rest).chain(read)) }, write))
+    Ok((
+        Replies {
+            lines: BufReader::new(Cursor::new(rest).chain(read)),
+        },
+        write,
+    ))
 }
 
 /// Connects to the helper of the container in `folder`.
@@ -56,7 +64,11 @@ pub(super) struct Answer {
 }
 
 /// Asks once and waits for the answer. Blocks.
-pub(super) fn ask(folder: &Path, request: &Request, files: &[BorrowedFd<'_>]) -> io::Result<Answer> {
+pub(super) fn ask(
+    folder: &Path,
+    request: &Request,
+    files: &[BorrowedFd<'_>],
+) -> io::Result<Answer> {
     let socket = connect(folder)?;
     wire::send(&socket, request, files)?;
     let mut receiver = Receiver::default();
@@ -69,7 +81,12 @@ pub(super) fn ask(folder: &Path, request: &Request, files: &[BorrowedFd<'_>]) ->
         }
     };
     let file = receiver.file();
-    Ok(Answer { socket, reply, file, rest: receiver.rest() })
+    Ok(Answer {
+        socket,
+        reply,
+        file,
+        rest: receiver.rest(),
+    })
 }
 
 /// Tells without waiting for an answer. Blocks only to connect.

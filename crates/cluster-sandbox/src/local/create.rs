@@ -14,17 +14,27 @@ use crate::durable::{self, Sync};
 use crate::identity::{self, User};
 use crate::images::Runnable;
 use crate::protocol::{Identity, Plan, ProcessMark, Workload, file};
-use crate::runtime::{ContainerConfig, ContainerId, ContainerState, PidMode, Resources, RuntimeError, Seccomp, Security};
+use crate::runtime::{
+    ContainerConfig, ContainerId, ContainerState, PidMode, Resources, RuntimeError, Seccomp,
+    Security,
+};
 use crate::{clock, namespaces, overlay, process, seccomp};
 
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-pub(super) async fn create(inner: &Arc<Inner>, sandbox: &str, config: ContainerConfig) -> Result<ContainerId, RuntimeError> {
+pub(super) async fn create(
+    inner: &Arc<Inner>,
+    sandbox: &str,
+    config: ContainerConfig,
+) -> Result<ContainerId, RuntimeError> {
     make(inner, sandbox, config, Workload::Command).await
 }
 
 /// The container that is the first process of a Pod's PID namespace. It has an empty root, no right and nothing open.
-pub(super) async fn create_pause(inner: &Arc<Inner>, sandbox: &str) -> Result<ContainerId, RuntimeError> {
+pub(super) async fn create_pause(
+    inner: &Arc<Inner>,
+    sandbox: &str,
+) -> Result<ContainerId, RuntimeError> {
     let config = ContainerConfig {
         name: "pause".to_owned(),
         attempt: 0,
@@ -46,7 +56,10 @@ pub(super) async fn create_pause(inner: &Arc<Inner>, sandbox: &str) -> Result<Co
             seccomp: Seccomp::RuntimeDefault,
             unmasked_proc: false,
         },
-        resources: Resources { oom_score_adj: -998, ..Resources::default() },
+        resources: Resources {
+            oom_score_adj: -998,
+            ..Resources::default()
+        },
         pid: PidMode::Container,
         stdin: false,
         stdin_once: false,
@@ -57,10 +70,19 @@ pub(super) async fn create_pause(inner: &Arc<Inner>, sandbox: &str) -> Result<Co
     make(inner, sandbox, config, Workload::Pause).await
 }
 
-async fn make(inner: &Arc<Inner>, sandbox: &str, config: ContainerConfig, workload: Workload) -> Result<ContainerId, RuntimeError> {
+async fn make(
+    inner: &Arc<Inner>,
+    sandbox: &str,
+    config: ContainerConfig,
+    workload: Workload,
+) -> Result<ContainerId, RuntimeError> {
     let record = match guard(&inner.sandboxes).get(sandbox) {
         Some(found) if !found.record.stopped => found.record.clone(),
-        Some(_) => return Err(RuntimeError::Refused(format!("sandbox {sandbox} is not running"))),
+        Some(_) => {
+            return Err(RuntimeError::Refused(format!(
+                "sandbox {sandbox} is not running"
+            )));
+        }
         None => return Err(RuntimeError::NotFound(format!("sandbox {sandbox}"))),
     };
     let id = new_id()?;
@@ -75,7 +97,15 @@ async fn make(inner: &Arc<Inner>, sandbox: &str, config: ContainerConfig, worklo
     })
     .await?;
     let (state, _) = watch::channel(ContainerState::Created);
-    guard(&inner.containers).insert(id.clone(), Container { record: container, state, started: None, helper: None });
+    guard(&inner.containers).insert(
+        id.clone(),
+        Container {
+            record: container,
+            state,
+            started: None,
+            helper: None,
+        },
+    );
     Ok(id)
 }
 
@@ -103,7 +133,8 @@ fn prepare(
             image_ref: String::new(),
         },
     };
-    let root = overlay::mount_root(&folder, &image.layers).map_err(failed("make the root file system"))?;
+    let root =
+        overlay::mount_root(&folder, &image.layers).map_err(failed("make the root file system"))?;
     let user = identity::resolve(&root, &image.settings.user, &config.security)
         .map_err(|error| RuntimeError::Refused(error.to_string()))?;
     let cwd = working_folder(&config, &image);
@@ -134,13 +165,20 @@ fn prepare(
         env: &plan.env,
         cwd: &plan.cwd,
         namespaces: namespace_paths(&sandbox_folder, &config.pid, pid_path),
-        shm: Some(if sandbox.config.host_ipc { Path::new("/dev/shm") } else { &shm }),
+        shm: Some(if sandbox.config.host_ipc {
+            Path::new("/dev/shm")
+        } else {
+            &shm
+        }),
         cgroup: cgroup.as_deref(),
         hierarchies: &inner.hierarchies,
     };
-    let write = |name: &str, value: &serde_json::Value| durable::write_json(&folder.join(name), value, Sync::Process);
+    let write = |name: &str, value: &serde_json::Value| {
+        durable::write_json(&folder.join(name), value, Sync::Process)
+    };
     write(file::BUNDLE, &bundle::spec(&parts)).map_err(failed("write the bundle"))?;
-    durable::write_json(&folder.join(file::PLAN), &plan, Sync::Process).map_err(failed("write the plan"))?;
+    durable::write_json(&folder.join(file::PLAN), &plan, Sync::Process)
+        .map_err(failed("write the plan"))?;
     let record = ContainerRecord {
         sandbox: sandbox.id.clone(),
         config,
@@ -149,12 +187,15 @@ fn prepare(
         created_at: clock::now(),
         is_pause: workload == Workload::Pause,
     };
-    durable::write_json(&folder.join(file::RECORD), &record, Sync::Process).map_err(failed("record the container"))?;
+    durable::write_json(&folder.join(file::RECORD), &record, Sync::Process)
+        .map_err(failed("record the container"))?;
     Ok(record)
 }
 
 fn working_folder(config: &ContainerConfig, image: &Runnable) -> String {
-    let chosen = [&config.working_dir, &image.settings.working_dir].into_iter().find(|path| !path.is_empty());
+    let chosen = [&config.working_dir, &image.settings.working_dir]
+        .into_iter()
+        .find(|path| !path.is_empty());
     match chosen {
         Some(path) if path.starts_with('/') => path.clone(),
         Some(path) => format!("/{path}"),
@@ -163,7 +204,10 @@ fn working_folder(config: &ContainerConfig, image: &Runnable) -> String {
 }
 
 fn command(config: &ContainerConfig, image: &Runnable) -> Result<Vec<String>, RuntimeError> {
-    let (entrypoint, cmd) = (image.settings.entrypoint.clone().unwrap_or_default(), image.settings.cmd.clone().unwrap_or_default());
+    let (entrypoint, cmd) = (
+        image.settings.entrypoint.clone().unwrap_or_default(),
+        image.settings.cmd.clone().unwrap_or_default(),
+    );
     let mut command = config.command.clone();
     let mut args = config.args.clone();
     if command.is_empty() {
@@ -180,9 +224,17 @@ fn command(config: &ContainerConfig, image: &Runnable) -> Result<Vec<String>, Ru
 }
 
 /// The image's variables, then the container's; each name once, the last value wins, in the order of first mention.
-fn environment(sandbox: &SandboxRecord, config: &ContainerConfig, image: &Runnable, user: &User) -> Vec<String> {
+fn environment(
+    sandbox: &SandboxRecord,
+    config: &ContainerConfig,
+    image: &Runnable,
+    user: &User,
+) -> Vec<String> {
     let mut env: Vec<(String, String)> = Vec::new();
-    let mut set = |name: &str, value: &str, replace: bool| match env.iter_mut().find(|(known, _)| known == name) {
+    let mut set = |name: &str, value: &str, replace: bool| match env
+        .iter_mut()
+        .find(|(known, _)| known == name)
+    {
         Some(entry) if replace => value.clone_into(&mut entry.1),
         Some(_) => {}
         None => env.push((name.to_owned(), value.to_owned())),
@@ -204,27 +256,42 @@ fn environment(sandbox: &SandboxRecord, config: &ContainerConfig, image: &Runnab
     set(path, value, false);
     // Without it the container runtime would ask the C library, inside the image (RUNTIME A5).
     set("HOME", &user.home, false);
-    env.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
+    env.into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect()
 }
 
-fn identity(inner: &Inner, config: &ContainerConfig, user: &User) -> Result<Identity, RuntimeError> {
+fn identity(
+    inner: &Inner,
+    config: &ContainerConfig,
+    user: &User,
+) -> Result<Identity, RuntimeError> {
     let security = &config.security;
-    let asked = capabilities::effective(security.privileged, &security.add_capabilities, &security.drop_capabilities)
-        .map_err(|error| RuntimeError::Refused(error.to_string()))?;
+    let asked = capabilities::effective(
+        security.privileged,
+        &security.add_capabilities,
+        &security.drop_capabilities,
+    )
+    .map_err(|error| RuntimeError::Refused(error.to_string()))?;
     let held = inner.held.capabilities;
-    let named = security.add_capabilities.iter().filter_map(|name| capabilities::bit(name)).fold(0, |set, bit| set | bit);
+    let named = security
+        .add_capabilities
+        .iter()
+        .filter_map(|name| capabilities::bit(name))
+        .fold(0, |set, bit| set | bit);
     if named & !held != 0 {
         let names = capabilities::names(named & !held).join(", ");
-        return Err(RuntimeError::Refused(format!("this node cannot give the capabilities {names}: it lacks them itself")));
+        return Err(RuntimeError::Refused(format!(
+            "this node cannot give the capabilities {names}: it lacks them itself"
+        )));
     }
     let capabilities = asked & held;
     let seccomp = match &security.seccomp {
         _ if security.privileged => Vec::new(),
         Seccomp::Unconfined => Vec::new(),
         Seccomp::RuntimeDefault => default_filters(inner, capabilities)?,
-        Seccomp::Localhost(path) => {
-            seccomp::localhost(path, capabilities).map_err(|error| RuntimeError::Refused(error.to_string()))?
-        }
+        Seccomp::Localhost(path) => seccomp::localhost(path, capabilities)
+            .map_err(|error| RuntimeError::Refused(error.to_string()))?,
     };
     Ok(Identity {
         uid: user.uid,
@@ -233,7 +300,10 @@ fn identity(inner: &Inner, config: &ContainerConfig, user: &User) -> Result<Iden
         capabilities,
         no_new_privileges: security.no_new_privileges && !security.privileged,
         seccomp,
-        oom_score_adj: config.resources.oom_score_adj.clamp(inner.held.oom_score_floor, 1000),
+        oom_score_adj: config
+            .resources
+            .oom_score_adj
+            .clamp(inner.held.oom_score_floor, 1000),
     })
 }
 
@@ -242,7 +312,8 @@ fn default_filters(inner: &Inner, capabilities: u64) -> Result<Vec<String>, Runt
     if let Some(known) = filters.get(&capabilities) {
         return Ok(known.clone());
     }
-    let made = seccomp::runtime_default(capabilities).map_err(|error| RuntimeError::Refused(error.to_string()))?;
+    let made = seccomp::runtime_default(capabilities)
+        .map_err(|error| RuntimeError::Refused(error.to_string()))?;
     filters.insert(capabilities, made.clone());
     Ok(made)
 }
@@ -272,11 +343,20 @@ fn pid_namespace(
         .ok_or_else(|| RuntimeError::NotFound(format!("target container {holder} in this Pod")))?
         .started;
     let running = started.filter(|started| process::runs(started.process));
-    let mark = running.ok_or_else(|| RuntimeError::Refused(format!("target container {holder} is not running")))?.process;
-    Ok((Some(PathBuf::from(format!("/proc/{}/ns/pid", mark.pid))), Some(mark)))
+    let mark = running
+        .ok_or_else(|| RuntimeError::Refused(format!("target container {holder} is not running")))?
+        .process;
+    Ok((
+        Some(PathBuf::from(format!("/proc/{}/ns/pid", mark.pid))),
+        Some(mark),
+    ))
 }
 
-fn namespace_paths(sandbox: &Path, mode: &PidMode, pid: Option<PathBuf>) -> Vec<(&'static str, Option<PathBuf>)> {
+fn namespace_paths(
+    sandbox: &Path,
+    mode: &PidMode,
+    pid: Option<PathBuf>,
+) -> Vec<(&'static str, Option<PathBuf>)> {
     let pins = sandbox.join("ns");
     let mut namespaces = vec![("mount", None)];
     for (kind, name) in [("network", "net"), ("ipc", "ipc"), ("uts", "uts")] {

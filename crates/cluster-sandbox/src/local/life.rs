@@ -27,7 +27,9 @@ const END: Duration = Duration::from_secs(10);
 pub(super) async fn start(inner: &Arc<Inner>, id: &str) -> Result<(), RuntimeError> {
     let state = inner.state(id)?;
     if *state.borrow() != ContainerState::Created {
-        return Err(RuntimeError::Refused(format!("container {id} was started before")));
+        return Err(RuntimeError::Refused(format!(
+            "container {id} was started before"
+        )));
     }
     let folder = inner.container_folder(id);
     let (agent, helper) = UnixStream::pair().map_err(failed("make a socket"))?;
@@ -38,7 +40,8 @@ pub(super) async fn start(inner: &Arc<Inner>, id: &str) -> Result<(), RuntimeErr
     if let Some(container) = guard(&inner.containers).get_mut(id) {
         container.helper = mark;
     }
-    let (mut replies, _) = client::converse(agent, Vec::new()).map_err(failed("talk to the helper"))?;
+    let (mut replies, _) =
+        client::converse(agent, Vec::new()).map_err(failed("talk to the helper"))?;
     let first = tokio::time::timeout(START, replies.next()).await;
     tokio::spawn(async move {
         let _ = child.wait().await;
@@ -52,7 +55,10 @@ pub(super) async fn start(inner: &Arc<Inner>, id: &str) -> Result<(), RuntimeErr
         Ok(Ok(Some(Reply::Exited(exit)))) => {
             let message = exit.message.clone();
             inner.set_state(id, &ContainerState::Exited(exit));
-            Err(RuntimeError::Failed { step: "start the container", message })
+            Err(RuntimeError::Failed {
+                step: "start the container",
+                message,
+            })
         }
         outcome => {
             let message = match outcome {
@@ -60,7 +66,10 @@ pub(super) async fn start(inner: &Arc<Inner>, id: &str) -> Result<(), RuntimeErr
                 _ => helper_words(&folder),
             };
             end_of_helper(inner, id).await;
-            Err(RuntimeError::Failed { step: "start the container", message })
+            Err(RuntimeError::Failed {
+                step: "start the container",
+                message,
+            })
         }
     }
 }
@@ -68,15 +77,37 @@ pub(super) async fn start(inner: &Arc<Inner>, id: &str) -> Result<(), RuntimeErr
 /// What a helper that did not get to its work wrote.
 fn helper_words(folder: &Path) -> String {
     let text = std::fs::read_to_string(folder.join(file::HELPER_LOG)).unwrap_or_default();
-    if text.trim().is_empty() { "its helper ended without a word".to_owned() } else { text.trim().to_owned() }
+    if text.trim().is_empty() {
+        "its helper ended without a word".to_owned()
+    } else {
+        text.trim().to_owned()
+    }
 }
 
-fn spawn(inner: &Inner, folder: &Path, socket: UnixStream) -> Result<tokio::process::Child, RuntimeError> {
-    let log = File::options().create(true).append(true).open(folder.join(file::HELPER_LOG)).map_err(failed("open the helper's log"))?;
-    let mut command = std::process::Command::new(format!("/proc/self/fd/{}", inner.helper.as_raw_fd()));
-    command.arg0(HELPER_ARG0).arg(folder).env_clear().current_dir("/");
-    command.stdin(Stdio::from(OwnedFd::from(socket))).stdout(Stdio::null()).stderr(Stdio::from(log));
-    tokio::process::Command::from(command).spawn().map_err(failed("start the helper"))
+fn spawn(
+    inner: &Inner,
+    folder: &Path,
+    socket: UnixStream,
+) -> Result<tokio::process::Child, RuntimeError> {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join(file::HELPER_LOG))
+        .map_err(failed("open the helper's log"))?;
+    let mut command =
+        std::process::Command::new(format!("/proc/self/fd/{}", inner.helper.as_raw_fd()));
+    command
+        .arg0(HELPER_ARG0)
+        .arg(folder)
+        .env_clear()
+        .current_dir("/");
+    command
+        .stdin(Stdio::from(OwnedFd::from(socket)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::from(log));
+    tokio::process::Command::from(command)
+        .spawn()
+        .map_err(failed("start the helper"))
 }
 
 /// Takes over that a container runs.
@@ -84,7 +115,12 @@ pub(super) fn runs(inner: &Inner, id: &str, started: Started) {
     if let Some(container) = guard(&inner.containers).get_mut(id) {
         container.started = Some(started);
     }
-    inner.set_state(id, &ContainerState::Running { started_at: started.at });
+    inner.set_state(
+        id,
+        &ContainerState::Running {
+            started_at: started.at,
+        },
+    );
 }
 
 /// Waits for the exit; a helper that goes without telling one leaves it in its record, or is no more.
@@ -95,7 +131,9 @@ pub(super) async fn watch(inner: Weak<Inner>, id: String, mut replies: Replies) 
         let reply = replies.next().await;
         let Some(inner) = inner.upgrade() else { return };
         match reply {
-            Ok(Some(Reply::Exited(exit))) => return inner.set_state(&id, &ContainerState::Exited(exit)),
+            Ok(Some(Reply::Exited(exit))) => {
+                return inner.set_state(&id, &ContainerState::Exited(exit));
+            }
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => return end_of_helper(&inner, &id).await,
         }
@@ -105,9 +143,14 @@ pub(super) async fn watch(inner: Weak<Inner>, id: String, mut replies: Replies) 
 /// Finds out how a container ended whose helper is gone, and ends what is left of it.
 pub(super) async fn end_of_helper(inner: &Arc<Inner>, id: &str) {
     let folder = inner.container_folder(id);
-    let helper = guard(&inner.containers).get(id).and_then(|container| container.helper);
+    let helper = guard(&inner.containers)
+        .get(id)
+        .and_then(|container| container.helper);
     let found = blocking(move || Ok(settle(&folder, helper))).await;
-    let state = found.ok().flatten().map_or(ContainerState::Unknown, ContainerState::Exited);
+    let state = found
+        .ok()
+        .flatten()
+        .map_or(ContainerState::Unknown, ContainerState::Exited);
     inner.set_state(id, &state);
 }
 
@@ -117,12 +160,18 @@ pub(super) fn settle(folder: &Path, helper: Option<ProcessMark>) -> Option<Exit>
     if let Some(helper) = helper {
         process::kill_marked(helper);
     }
-    let exit = durable::read_json::<Exit>(&folder.join(file::EXIT)).ok().flatten();
+    let exit = durable::read_json::<Exit>(&folder.join(file::EXIT))
+        .ok()
+        .flatten();
     if exit.is_some() {
         return exit;
     }
-    let started = durable::read_json::<Started>(&folder.join(file::STARTED)).ok().flatten();
-    let plan = durable::read_json::<Plan>(&folder.join(file::PLAN)).ok().flatten();
+    let started = durable::read_json::<Started>(&folder.join(file::STARTED))
+        .ok()
+        .flatten();
+    let plan = durable::read_json::<Plan>(&folder.join(file::PLAN))
+        .ok()
+        .flatten();
     if let (Some(started), Some(plan)) = (started, &plan) {
         process::kill_marked(started.process);
         leftovers::kill(plan, &started);
@@ -133,8 +182,14 @@ pub(super) fn settle(folder: &Path, helper: Option<ProcessMark>) -> Option<Exit>
     None
 }
 
-pub(super) async fn stop(inner: &Arc<Inner>, id: &str, grace: Duration) -> Result<(), RuntimeError> {
-    let Ok(mut state) = inner.state(id) else { return Ok(()) };
+pub(super) async fn stop(
+    inner: &Arc<Inner>,
+    id: &str,
+    grace: Duration,
+) -> Result<(), RuntimeError> {
+    let Ok(mut state) = inner.state(id) else {
+        return Ok(());
+    };
     if !matches!(*state.borrow(), ContainerState::Running { .. }) {
         return Ok(());
     }
@@ -160,8 +215,13 @@ pub(super) async fn stop(inner: &Arc<Inner>, id: &str, grace: Duration) -> Resul
 /// Signals the first process through its helper; a helper that does not listen has the process killed directly.
 async fn signal(inner: &Arc<Inner>, id: &str, number: i32) {
     let folder = inner.container_folder(id);
-    let told = blocking(move || client::tell(&folder, &Request::Signal { number }).map_err(failed("signal"))).await;
-    let started = guard(&inner.containers).get(id).and_then(|container| container.started);
+    let told = blocking(move || {
+        client::tell(&folder, &Request::Signal { number }).map_err(failed("signal"))
+    })
+    .await;
+    let started = guard(&inner.containers)
+        .get(id)
+        .and_then(|container| container.started);
     if let (Err(_), Some(started), libc::SIGKILL) = (told, started, number) {
         process::kill_marked(started.process);
     }

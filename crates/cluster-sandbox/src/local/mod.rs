@@ -18,8 +18,8 @@ use crate::cgroups::Hierarchies;
 use crate::images::{ImageError, ImageStore};
 use crate::protocol::{ProcessMark, Started};
 use crate::runtime::{
-    ContainerConfig, ContainerEvent, ContainerId, ContainerState, ContainerStatus, ImageStatus, Images, Runtime,
-    RuntimeError, SandboxConfig, SandboxStatus, StreamOptions, Streams,
+    ContainerConfig, ContainerEvent, ContainerId, ContainerState, ContainerStatus, ImageStatus,
+    Images, Runtime, RuntimeError, SandboxConfig, SandboxStatus, StreamOptions, Streams,
 };
 
 mod client;
@@ -54,7 +54,9 @@ pub struct HelperCommand {
 impl HelperCommand {
     /// This very program.
     pub fn this_program() -> Self {
-        Self { executable: PathBuf::from("/proc/self/exe") }
+        Self {
+            executable: PathBuf::from("/proc/self/exe"),
+        }
     }
 
     /// Another program.
@@ -120,14 +122,19 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn failed<E: std::fmt::Display>(step: &'static str) -> impl FnOnce(E) -> RuntimeError {
-    move |error| RuntimeError::Failed { step, message: error.to_string() }
+    move |error| RuntimeError::Failed {
+        step,
+        message: error.to_string(),
+    }
 }
 
 /// Runs what blocks beside the reactor.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RuntimeError> + Send + 'static,
 ) -> Result<T, RuntimeError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(failed("run a step")(error)))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(failed("run a step")(error)))
 }
 
 impl Inner {
@@ -145,17 +152,24 @@ impl Inner {
 
     fn state(&self, id: &str) -> Result<watch::Receiver<ContainerState>, RuntimeError> {
         let containers = guard(&self.containers);
-        let container = containers.get(id).ok_or_else(|| RuntimeError::NotFound(format!("container {id}")))?;
+        let container = containers
+            .get(id)
+            .ok_or_else(|| RuntimeError::NotFound(format!("container {id}")))?;
         Ok(container.state.subscribe())
     }
 
     /// Takes a new state of a container over and tells it.
     fn set_state(&self, id: &str, state: &ContainerState) {
         let containers = guard(&self.containers);
-        let Some(container) = containers.get(id) else { return };
+        let Some(container) = containers.get(id) else {
+            return;
+        };
         container.state.send_replace(state.clone());
-        let event =
-            ContainerEvent { sandbox: container.record.sandbox.clone(), container: id.to_owned(), state: state.clone() };
+        let event = ContainerEvent {
+            sandbox: container.record.sandbox.clone(),
+            container: id.to_owned(),
+            state: state.clone(),
+        };
         if !container.record.is_pause {
             // Nobody may be listening.
             let _ = self.events.send(event);
@@ -163,7 +177,11 @@ impl Inner {
     }
 
     fn addresses(&self) -> BTreeSet<std::net::IpAddr> {
-        guard(&self.sandboxes).values().filter(|sandbox| !sandbox.record.stopped).filter_map(|sandbox| sandbox.record.ip).collect()
+        guard(&self.sandboxes)
+            .values()
+            .filter(|sandbox| !sandbox.record.stopped)
+            .filter_map(|sandbox| sandbox.record.ip)
+            .collect()
     }
 }
 
@@ -176,7 +194,10 @@ fn container_status(id: &str, container: &Container) -> ContainerStatus {
         config: container.record.config.clone(),
         image_ref: container.record.image_ref.clone(),
         image_id: container.record.image_id.clone(),
-        pid: container.started.filter(|_| running).map(|started| started.process.pid),
+        pid: container
+            .started
+            .filter(|_| running)
+            .map(|started| started.process.pid),
         created_at: container.record.created_at,
         state,
     }
@@ -194,7 +215,9 @@ impl LocalRuntime {
         let missing = crate::capabilities::all() & !self.inner.held.capabilities;
         if missing != 0 {
             let names = crate::capabilities::names(missing).join(", ");
-            reductions.push(format!("this process lacks the capabilities {names}: containers cannot be given them"));
+            reductions.push(format!(
+                "this process lacks the capabilities {names}: containers cannot be given them"
+            ));
         }
         reductions
     }
@@ -206,7 +229,8 @@ impl LocalRuntime {
         address: std::net::SocketAddr,
         limit: Duration,
     ) -> io::Result<tokio::net::TcpStream> {
-        let namespace = crate::namespaces::held(&self.inner.sandbox_folder(sandbox).join("ns"), "net");
+        let namespace =
+            crate::namespaces::held(&self.inner.sandbox_folder(sandbox).join("ns"), "net");
         let dialed = tokio::task::spawn_blocking(move || match namespace {
             Some(namespace) => crate::network::dial(&namespace, address, limit),
             None => std::net::TcpStream::connect_timeout(&address, limit),
@@ -224,9 +248,15 @@ impl LocalRuntime {
         }
         let sandboxes: Vec<String> = guard(&self.inner.sandboxes).keys().cloned().collect();
         let ends = sandboxes.iter().map(|id| self.remove_sandbox(id));
-        futures::future::join_all(ends).await.into_iter().collect::<Result<Vec<()>, _>>()?;
+        futures::future::join_all(ends)
+            .await
+            .into_iter()
+            .collect::<Result<Vec<()>, _>>()?;
         let cluster = self.inner.cluster_folder();
-        blocking(move || crate::namespaces::release(&cluster).map_err(failed("release the cluster's network"))).await
+        blocking(move || {
+            crate::namespaces::release(&cluster).map_err(failed("release the cluster's network"))
+        })
+        .await
     }
 }
 
@@ -249,10 +279,17 @@ impl Runtime for LocalRuntime {
     }
 
     async fn sandboxes(&self) -> Result<Vec<SandboxStatus>, RuntimeError> {
-        Ok(guard(&self.inner.sandboxes).values().map(Sandbox::status).collect())
+        Ok(guard(&self.inner.sandboxes)
+            .values()
+            .map(Sandbox::status)
+            .collect())
     }
 
-    async fn create_container(&self, sandbox: &str, config: ContainerConfig) -> Result<ContainerId, RuntimeError> {
+    async fn create_container(
+        &self,
+        sandbox: &str,
+        config: ContainerConfig,
+    ) -> Result<ContainerId, RuntimeError> {
         create::create(&self.inner, sandbox, config).await
     }
 
@@ -270,13 +307,19 @@ impl Runtime for LocalRuntime {
 
     async fn containers(&self) -> Result<Vec<ContainerStatus>, RuntimeError> {
         let containers = guard(&self.inner.containers);
-        let shown = containers.iter().filter(|(_, container)| !container.record.is_pause);
-        Ok(shown.map(|(id, container)| container_status(id, container)).collect())
+        let shown = containers
+            .iter()
+            .filter(|(_, container)| !container.record.is_pause);
+        Ok(shown
+            .map(|(id, container)| container_status(id, container))
+            .collect())
     }
 
     async fn container(&self, id: &str) -> Result<ContainerStatus, RuntimeError> {
         let containers = guard(&self.inner.containers);
-        let container = containers.get(id).ok_or_else(|| RuntimeError::NotFound(format!("container {id}")))?;
+        let container = containers
+            .get(id)
+            .ok_or_else(|| RuntimeError::NotFound(format!("container {id}")))?;
         Ok(container_status(id, container))
     }
 
@@ -284,7 +327,12 @@ impl Runtime for LocalRuntime {
         self.inner.events.subscribe()
     }
 
-    async fn exec(&self, id: &str, command: Vec<String>, options: StreamOptions) -> Result<Streams, RuntimeError> {
+    async fn exec(
+        &self,
+        id: &str,
+        command: Vec<String>,
+        options: StreamOptions,
+    ) -> Result<Streams, RuntimeError> {
         streams::exec(&self.inner, id, command, options).await
     }
 
@@ -316,7 +364,12 @@ impl Images for LocalRuntime {
 /// Where a container's folder is, for a path that must not be longer than a socket's name may be.
 fn control_path(folder: &Path, hold: &mut Option<OwnedFd>) -> io::Result<PathBuf> {
     use std::os::fd::AsRawFd as _;
-    let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+    let flags =
+        rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
     let opened = hold.insert(rustix::fs::open(folder, flags, rustix::fs::Mode::empty())?);
-    Ok(PathBuf::from(format!("/proc/self/fd/{}/{}", opened.as_raw_fd(), crate::protocol::file::CONTROL)))
+    Ok(PathBuf::from(format!(
+        "/proc/self/fd/{}/{}",
+        opened.as_raw_fd(),
+        crate::protocol::file::CONTROL
+    )))
 }

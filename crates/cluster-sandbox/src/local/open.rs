@@ -11,7 +11,10 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use tokio::sync::{broadcast, watch};
 
 use super::record::{ContainerRecord, SandboxRecord};
-use super::{Cgroups, Container, Held, Inner, LocalConfig, LocalRuntime, Sandbox, client, create, guard, life, sandbox};
+use super::{
+    Cgroups, Container, Held, Inner, LocalConfig, LocalRuntime, Sandbox, client, create, guard,
+    life, sandbox,
+};
 use crate::cgroups::Hierarchies;
 use crate::durable;
 use crate::images::{ImageError, ImageStore};
@@ -57,9 +60,17 @@ impl LocalRuntime {
             return Err(OpenError::NoOverlay);
         }
         let folder = config.data_dir.join("pods/.run");
-        let made = ["sandboxes", "containers", "cluster"].iter().try_for_each(|name| fs::create_dir_all(folder.join(name)));
-        made.map_err(|source| OpenError::File { path: folder.clone(), source })?;
-        let folder = folder.canonicalize().map_err(|source| OpenError::File { path: folder, source })?;
+        let made = ["sandboxes", "containers", "cluster"]
+            .iter()
+            .try_for_each(|name| fs::create_dir_all(folder.join(name)));
+        made.map_err(|source| OpenError::File {
+            path: folder.clone(),
+            source,
+        })?;
+        let folder = folder.canonicalize().map_err(|source| OpenError::File {
+            path: folder,
+            source,
+        })?;
         let (events, _) = broadcast::channel(1024);
         let inner = Arc::new(Inner {
             images: ImageStore::open(&config.data_dir.join("images"))?,
@@ -87,45 +98,76 @@ impl LocalRuntime {
 }
 
 fn has_overlay() -> bool {
-    let listed = || fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.lines().any(|line| line.ends_with("\toverlay")));
+    let listed = || {
+        fs::read_to_string("/proc/filesystems")
+            .is_ok_and(|text| text.lines().any(|line| line.ends_with("\toverlay")))
+    };
     listed()
 }
 
 fn lock(folder: &Path) -> Result<File, OpenError> {
     let path = folder.join("lock");
-    let lock = File::create(&path).map_err(|source| OpenError::File { path: path.clone(), source })?;
-    lock.try_lock().map_err(|_| OpenError::InUse(folder.to_owned()))?;
+    let lock = File::create(&path).map_err(|source| OpenError::File {
+        path: path.clone(),
+        source,
+    })?;
+    lock.try_lock()
+        .map_err(|_| OpenError::InUse(folder.to_owned()))?;
     Ok(lock)
 }
 
 /// A copy of the program that nobody can write any more, whatever a container does with `/proc/self/exe`.
 fn seal(executable: &Path) -> io::Result<OwnedFd> {
     let mut program = File::open(executable)?;
-    let copy = File::from(memfd_create("container-helper", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
+    let copy = File::from(memfd_create(
+        "container-helper",
+        MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
+    )?);
     io::copy(&mut program, &mut &copy)?;
     rustix::fs::fchmod(&copy, rustix::fs::Mode::from_raw_mode(0o555))?;
-    fcntl_add_seals(&copy, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
+    fcntl_add_seals(
+        &copy,
+        SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
+    )?;
     Ok(copy.into())
 }
 
 fn held() -> Held {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let set = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap_or_default();
         u64::from_str_radix(line.trim(), 16).unwrap_or(0)
     };
     let capabilities = set("CapPrm:") & set("CapBnd:");
-    let may_lower = crate::capabilities::bit("SYS_RESOURCE").is_some_and(|bit| capabilities & bit != 0);
-    let own = fs::read_to_string("/proc/self/oom_score_adj").ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-    Held { capabilities, oom_score_floor: if may_lower { -1000 } else { own } }
+    let may_lower =
+        crate::capabilities::bit("SYS_RESOURCE").is_some_and(|bit| capabilities & bit != 0);
+    let own = fs::read_to_string("/proc/self/oom_score_adj")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0);
+    Held {
+        capabilities,
+        oom_score_floor: if may_lower { -1000 } else { own },
+    }
 }
 
 fn folders(path: &Path) -> Vec<PathBuf> {
-    fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    fs::read_dir(path)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect()
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// Reads the records; returns the sandboxes that are not whole.
@@ -141,10 +183,17 @@ fn recover(inner: &Arc<Inner>) -> Vec<String> {
                 if !whole {
                     halves.push(record.id.clone());
                 }
-                guard(&inner.sandboxes).insert(record.id.clone(), Sandbox { record, ready: whole });
+                guard(&inner.sandboxes).insert(
+                    record.id.clone(),
+                    Sandbox {
+                        record,
+                        ready: whole,
+                    },
+                );
             }
             _ => {
-                let _ = namespaces::release(&folder.join("ns")).and_then(|()| durable::remove_tree(&folder));
+                let _ = namespaces::release(&folder.join("ns"))
+                    .and_then(|()| durable::remove_tree(&folder));
             }
         }
     }
@@ -162,8 +211,18 @@ fn recover(inner: &Arc<Inner>) -> Vec<String> {
 fn recover_container(inner: &Arc<Inner>, folder: &Path, record: ContainerRecord) {
     let id = name(folder);
     let (state, _) = watch::channel(ContainerState::Created);
-    guard(&inner.containers).insert(id.clone(), Container { record, state, started: None, helper: None });
-    let exit = durable::read_json::<Exit>(&folder.join(file::EXIT)).ok().flatten();
+    guard(&inner.containers).insert(
+        id.clone(),
+        Container {
+            record,
+            state,
+            started: None,
+            helper: None,
+        },
+    );
+    let exit = durable::read_json::<Exit>(&folder.join(file::EXIT))
+        .ok()
+        .flatten();
     if let Some(exit) = exit {
         return inner.set_state(&id, &ContainerState::Exited(exit));
     }
@@ -188,11 +247,18 @@ fn reach_helper(folder: &Path) -> Option<client::Answer> {
         if let Ok(answer) = client::ask(folder, &Request::Watch, &[]) {
             return Some(answer);
         }
-        let lock = File::options().create(true).append(true).open(folder.join(file::LOCK)).ok()?;
+        let lock = File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join(file::LOCK))
+            .ok()?;
         if lock.try_lock().is_ok() {
             return None;
         }
-        let pause = rustix::event::Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+        let pause = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 5_000_000,
+        };
         let _ = rustix::event::poll(&mut [], Some(&pause));
     }
     None

@@ -27,13 +27,21 @@ struct Pipes {
 
 impl Pipes {
     fn make(wanted: StreamSet) -> io::Result<Self> {
-        let mut pipes = Self { theirs: Vec::new(), stdin: None, stdout: None, stderr: None };
+        let mut pipes = Self {
+            theirs: Vec::new(),
+            stdin: None,
+            stdout: None,
+            stderr: None,
+        };
         if wanted.stdin {
             let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
             pipes.theirs.push(read);
             pipes.stdin = Some(write);
         }
-        for (wanted, ours) in [(wanted.stdout, &mut pipes.stdout), (wanted.stderr, &mut pipes.stderr)] {
+        for (wanted, ours) in [
+            (wanted.stdout, &mut pipes.stdout),
+            (wanted.stderr, &mut pipes.stderr),
+        ] {
             if wanted {
                 let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
                 pipes.theirs.push(write);
@@ -48,35 +56,58 @@ type Writer = Option<Box<dyn AsyncWrite + Send + Unpin>>;
 type Reader = Option<Box<dyn AsyncRead + Send + Unpin>>;
 
 fn writer(end: Option<OwnedFd>) -> Result<Writer, RuntimeError> {
-    let sender = end.map(pipe::Sender::from_owned_fd).transpose().map_err(failed("use a pipe"))?;
+    let sender = end
+        .map(pipe::Sender::from_owned_fd)
+        .transpose()
+        .map_err(failed("use a pipe"))?;
     Ok(sender.map(|sender| Box::new(sender) as Box<dyn AsyncWrite + Send + Unpin>))
 }
 
 fn reader(end: Option<OwnedFd>) -> Result<Reader, RuntimeError> {
-    let receiver = end.map(pipe::Receiver::from_owned_fd).transpose().map_err(failed("use a pipe"))?;
+    let receiver = end
+        .map(pipe::Receiver::from_owned_fd)
+        .transpose()
+        .map_err(failed("use a pipe"))?;
     Ok(receiver.map(|receiver| Box::new(receiver) as Box<dyn AsyncRead + Send + Unpin>))
 }
 
 fn running(inner: &Inner, id: &str) -> Result<watch::Receiver<ContainerState>, RuntimeError> {
     let state = inner.state(id)?;
     let runs = matches!(*state.borrow(), ContainerState::Running { .. });
-    if runs { Ok(state) } else { Err(RuntimeError::Refused(format!("container {id} is not running"))) }
+    if runs {
+        Ok(state)
+    } else {
+        Err(RuntimeError::Refused(format!(
+            "container {id} is not running"
+        )))
+    }
 }
 
 /// Asks the helper, with the process's side of the pipes.
-async fn ask(inner: &Inner, id: &str, request: Request, pipes: Pipes) -> Result<(Answer, Pipes), RuntimeError> {
+async fn ask(
+    inner: &Inner,
+    id: &str,
+    request: Request,
+    pipes: Pipes,
+) -> Result<(Answer, Pipes), RuntimeError> {
     let folder = inner.container_folder(id);
     blocking(move || {
         let mut pipes = pipes;
         let theirs = std::mem::take(&mut pipes.theirs);
         let files: Vec<BorrowedFd<'_>> = theirs.iter().map(|end| end.as_fd()).collect();
-        let answer = client::ask(&folder, &request, &files).map_err(failed("reach the container's helper"))?;
+        let answer = client::ask(&folder, &request, &files)
+            .map_err(failed("reach the container's helper"))?;
         Ok((answer, pipes))
     })
     .await
 }
 
-pub(super) async fn exec(inner: &Arc<Inner>, id: &str, command: Vec<String>, options: StreamOptions) -> Result<Streams, RuntimeError> {
+pub(super) async fn exec(
+    inner: &Arc<Inner>,
+    id: &str,
+    command: Vec<String>,
+    options: StreamOptions,
+) -> Result<Streams, RuntimeError> {
     running(inner, id)?;
     let tty = options.tty;
     let streams = StreamSet {
@@ -85,13 +116,33 @@ pub(super) async fn exec(inner: &Arc<Inner>, id: &str, command: Vec<String>, opt
         stderr: options.stderr && !tty,
     };
     let pipes = Pipes::make(streams).map_err(failed("make pipes"))?;
-    let (answer, pipes) = ask(inner, id, Request::Exec { command, tty, streams }, pipes).await?;
+    let (answer, pipes) = ask(
+        inner,
+        id,
+        Request::Exec {
+            command,
+            tty,
+            streams,
+        },
+        pipes,
+    )
+    .await?;
     match answer.reply {
         Reply::Running => {}
-        Reply::Failed { message } => return Err(RuntimeError::Failed { step: "exec in the container", message }),
-        other => return Err(failed("exec in the container")(format!("the helper said {other:?}"))),
+        Reply::Failed { message } => {
+            return Err(RuntimeError::Failed {
+                step: "exec in the container",
+                message,
+            });
+        }
+        other => {
+            return Err(failed("exec in the container")(format!(
+                "the helper said {other:?}"
+            )));
+        }
     }
-    let (mut replies, _hold) = client::converse(answer.socket, answer.rest).map_err(failed("talk to the helper"))?;
+    let (mut replies, _hold) =
+        client::converse(answer.socket, answer.rest).map_err(failed("talk to the helper"))?;
     let (over, ended) = watch::channel(false);
     // The helper tells the end once; it is awaited here so that a terminal's reader knows of it, too.
     let exit = tokio::spawn(async move {
@@ -100,20 +151,38 @@ pub(super) async fn exec(inner: &Arc<Inner>, id: &str, command: Vec<String>, opt
             match replies.next().await {
                 Ok(Some(Reply::Ended { code })) => break Ok(code),
                 Ok(Some(_)) => {}
-                Ok(None) | Err(_) => break Err(failed("exec in the container")("its helper went away")),
+                Ok(None) | Err(_) => {
+                    break Err(failed("exec in the container")("its helper went away"));
+                }
             }
         };
         over.send_replace(true);
         code
     });
-    let exit = exit.map(|joined| joined.unwrap_or_else(|error| Err(failed("exec in the container")(error)))).boxed();
+    let exit = exit
+        .map(|joined| joined.unwrap_or_else(|error| Err(failed("exec in the container")(error))))
+        .boxed();
     let Some(master) = answer.file else {
-        let (stdin, stdout, stderr) = (writer(pipes.stdin)?, reader(pipes.stdout)?, reader(pipes.stderr)?);
-        return Ok(Streams { stdin, stdout, stderr, resize: None, exit });
+        let (stdin, stdout, stderr) = (
+            writer(pipes.stdin)?,
+            reader(pipes.stdout)?,
+            reader(pipes.stderr)?,
+        );
+        return Ok(Streams {
+            stdin,
+            stdout,
+            stderr,
+            resize: None,
+            exit,
+        });
     };
     let terminal = Terminal::new(master, ended).map_err(failed("use the terminal"))?;
-    let stdin = options.stdin.then(|| Box::new(terminal.clone()) as Box<dyn AsyncWrite + Send + Unpin>);
-    let stdout = options.stdout.then(|| Box::new(terminal.clone()) as Box<dyn AsyncRead + Send + Unpin>);
+    let stdin = options
+        .stdin
+        .then(|| Box::new(terminal.clone()) as Box<dyn AsyncWrite + Send + Unpin>);
+    let stdout = options
+        .stdout
+        .then(|| Box::new(terminal.clone()) as Box<dyn AsyncRead + Send + Unpin>);
     let (resize, mut sizes) = mpsc::channel::<TerminalSize>(4);
     let sized = terminal.clone();
     tokio::spawn(async move {
@@ -121,22 +190,40 @@ pub(super) async fn exec(inner: &Arc<Inner>, id: &str, command: Vec<String>, opt
             sized.resize(size);
         }
     });
-    Ok(Streams { stdin, stdout, stderr: None, resize: Some(resize), exit })
+    Ok(Streams {
+        stdin,
+        stdout,
+        stderr: None,
+        resize: Some(resize),
+        exit,
+    })
 }
 
-pub(super) async fn attach(inner: &Arc<Inner>, id: &str, options: StreamOptions) -> Result<Streams, RuntimeError> {
+pub(super) async fn attach(
+    inner: &Arc<Inner>,
+    id: &str,
+    options: StreamOptions,
+) -> Result<Streams, RuntimeError> {
     let mut state = running(inner, id)?;
     let (tty, has_stdin) = guard(&inner.containers)
         .get(id)
         .map(|container| (container.record.config.tty, container.record.config.stdin))
         .ok_or_else(|| RuntimeError::NotFound(format!("container {id}")))?;
-    let streams = StreamSet { stdin: options.stdin && has_stdin, stdout: options.stdout, stderr: options.stderr && !tty };
+    let streams = StreamSet {
+        stdin: options.stdin && has_stdin,
+        stdout: options.stdout,
+        stderr: options.stderr && !tty,
+    };
     let pipes = Pipes::make(streams).map_err(failed("make pipes"))?;
     let (answer, pipes) = ask(inner, id, Request::Attach { streams }, pipes).await?;
     if answer.reply != Reply::Attached {
-        return Err(failed("attach to the container")(format!("the helper said {:?}", answer.reply)));
+        return Err(failed("attach to the container")(format!(
+            "the helper said {:?}",
+            answer.reply
+        )));
     }
-    let (mut replies, mut requests) = client::converse(answer.socket, answer.rest).map_err(failed("talk to the helper"))?;
+    let (mut replies, mut requests) =
+        client::converse(answer.socket, answer.rest).map_err(failed("talk to the helper"))?;
     let (resize, mut sizes) = mpsc::channel::<TerminalSize>(4);
     let exit = tokio::spawn(async move {
         let mut sizes_open = true;
@@ -161,13 +248,23 @@ pub(super) async fn attach(inner: &Arc<Inner>, id: &str, options: StreamOptions)
         if let Some(code) = told {
             return Ok(code);
         }
-        let over = state.wait_for(|state| !matches!(state, ContainerState::Running { .. })).await;
+        let over = state
+            .wait_for(|state| !matches!(state, ContainerState::Running { .. }))
+            .await;
         match over.as_deref() {
             Ok(ContainerState::Exited(exit)) => Ok(exit.code),
             _ => Err(failed("attach to the container")("its helper went away")),
         }
     });
-    let exit = exit.map(|joined| joined.unwrap_or_else(|error| Err(failed("attach to the container")(error)))).boxed();
+    let exit = exit
+        .map(|joined| joined.unwrap_or_else(|error| Err(failed("attach to the container")(error))))
+        .boxed();
     let resize = tty.then_some(resize);
-    Ok(Streams { stdin: writer(pipes.stdin)?, stdout: reader(pipes.stdout)?, stderr: reader(pipes.stderr)?, resize, exit })
+    Ok(Streams {
+        stdin: writer(pipes.stdin)?,
+        stdout: reader(pipes.stdout)?,
+        stderr: reader(pipes.stderr)?,
+        resize,
+        exit,
+    })
 }

@@ -35,7 +35,11 @@ async fn aftermath(mut ended: watch::Receiver<bool>) {
 
 impl Clone for Terminal {
     fn clone(&self) -> Self {
-        Self { master: self.master.clone(), ended: self.ended.clone(), waiting: Box::pin(aftermath(self.ended.clone())) }
+        Self {
+            master: self.master.clone(),
+            ended: self.ended.clone(),
+            waiting: Box::pin(aftermath(self.ended.clone())),
+        }
     }
 }
 
@@ -43,17 +47,30 @@ impl Terminal {
     pub(super) fn new(master: OwnedFd, ended: watch::Receiver<bool>) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&master, true)?;
         let waiting = Box::pin(aftermath(ended.clone()));
-        Ok(Self { master: Arc::new(crate::sys::register(master)?), ended, waiting })
+        Ok(Self {
+            master: Arc::new(crate::sys::register(master)?),
+            ended,
+            waiting,
+        })
     }
 
     pub(super) fn resize(&self, size: TerminalSize) {
-        let size = Winsize { ws_row: size.height, ws_col: size.width, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize {
+            ws_row: size.height,
+            ws_col: size.width,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
         let _ = tcsetwinsize(self.master.get_ref(), size);
     }
 }
 
 impl AsyncRead for Terminal {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
             let mut guard = match this.master.poll_read_ready(context) {
@@ -61,13 +78,17 @@ impl AsyncRead for Terminal {
                 Poll::Pending => return this.waiting.as_mut().poll(context).map(Ok),
             };
             let free = buffer.initialize_unfilled();
-            match guard.try_io(|master| rustix::io::read(master, &mut *free).map_err(io::Error::from)) {
+            match guard
+                .try_io(|master| rustix::io::read(master, &mut *free).map_err(io::Error::from))
+            {
                 Ok(Ok(count)) => {
                     buffer.advance(count);
                     return Poll::Ready(Ok(()));
                 }
                 // The last process has closed the terminal.
-                Ok(Err(error)) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => return Poll::Ready(Ok(())),
+                Ok(Err(error)) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
+                    return Poll::Ready(Ok(()));
+                }
                 Ok(Err(error)) => return Poll::Ready(Err(error)),
                 Err(_would_block) => {}
             }
@@ -76,10 +97,16 @@ impl AsyncRead for Terminal {
 }
 
 impl AsyncWrite for Terminal {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         loop {
             let mut guard = ready!(self.master.poll_write_ready(context))?;
-            if let Ok(outcome) = guard.try_io(|master| rustix::io::write(master, bytes).map_err(io::Error::from)) {
+            if let Ok(outcome) =
+                guard.try_io(|master| rustix::io::write(master, bytes).map_err(io::Error::from))
+            {
                 return Poll::Ready(outcome);
             }
         }

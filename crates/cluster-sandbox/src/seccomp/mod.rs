@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
 };
 
 use crate::capabilities;
@@ -45,10 +46,17 @@ fn architecture() -> Result<TargetArch, SeccompError> {
 }
 
 fn number(name: &str) -> Option<i64> {
-    names::NUMBERS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
+    names::NUMBERS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, number)| *number)
 }
 
-fn compile(rules: Rules, other: SeccompAction, matching: SeccompAction) -> Result<String, SeccompError> {
+fn compile(
+    rules: Rules,
+    other: SeccompAction,
+    matching: SeccompAction,
+) -> Result<String, SeccompError> {
     let filter = SeccompFilter::new(rules, other, matching, architecture()?)?;
     let program: BpfProgram = filter.try_into()?;
     Ok(encode(&program))
@@ -75,25 +83,43 @@ pub(crate) fn runtime_default(capabilities: u64) -> Result<Vec<String>, SeccompE
             calls.iter().for_each(|name| allow(name, Vec::new()));
         }
     }
-    let may_make_namespaces = capabilities::bit("SYS_ADMIN").is_some_and(|bit| capabilities & bit != 0);
-    allow("socket", vec![rule(0, SeccompCmpOp::Ne, libc::AF_VSOCK.unsigned_abs().into())?]);
+    let may_make_namespaces =
+        capabilities::bit("SYS_ADMIN").is_some_and(|bit| capabilities & bit != 0);
+    allow(
+        "socket",
+        vec![rule(
+            0,
+            SeccompCmpOp::Ne,
+            libc::AF_VSOCK.unsigned_abs().into(),
+        )?],
+    );
     for persona in [0x0, 0x8, 0x20000, 0x20008, 0xffff_ffff] {
         let condition = rule(0, SeccompCmpOp::Eq, persona)?;
-        rules.entry(libc::SYS_personality).or_default().push(condition);
+        rules
+            .entry(libc::SYS_personality)
+            .or_default()
+            .push(condition);
     }
     let mut clone3 = Rules::new();
     if may_make_namespaces {
         rules.insert(libc::SYS_clone, Vec::new());
     } else {
         // Every flag that makes a namespace.
-        rules.insert(libc::SYS_clone, vec![rule(0, SeccompCmpOp::MaskedEq(0x7e02_0000), 0)?]);
+        rules.insert(
+            libc::SYS_clone,
+            vec![rule(0, SeccompCmpOp::MaskedEq(0x7e02_0000), 0)?],
+        );
         // Its flags are behind a pointer; "not implemented" makes C libraries take `clone`.
         clone3.insert(libc::SYS_clone3, Vec::new());
     }
     rules.insert(libc::SYS_clone3, Vec::new());
     let mut filters = vec![compile(rules, refusal(libc::EPERM), SeccompAction::Allow)?];
     if !clone3.is_empty() {
-        filters.push(compile(clone3, SeccompAction::Allow, refusal(libc::ENOSYS))?);
+        filters.push(compile(
+            clone3,
+            SeccompAction::Allow,
+            refusal(libc::ENOSYS),
+        )?);
     }
     Ok(filters)
 }
@@ -105,7 +131,10 @@ fn rule(argument: u8, operation: SeccompCmpOp, value: u64) -> Result<SeccompRule
 
 /// A profile file of the node, in the OCI format.
 pub(crate) fn localhost(path: &Path, capabilities: u64) -> Result<Vec<String>, SeccompError> {
-    let text = std::fs::read(path).map_err(|source| SeccompError::Read { path: path.to_owned(), source })?;
+    let text = std::fs::read(path).map_err(|source| SeccompError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     profile::compile_profile(&text, capabilities)
 }
 
@@ -126,12 +155,14 @@ pub(crate) fn decode(text: &str) -> Option<Vec<Instruction>> {
     if !rest.is_empty() || instructions.is_empty() {
         return None;
     }
-    let decoded = instructions.iter().map(|&[a, b, jump_true, jump_false, c, d, e, f]| Instruction {
-        code: u16::from_le_bytes([a, b]),
-        jump_true,
-        jump_false,
-        operand: u32::from_le_bytes([c, d, e, f]),
-    });
+    let decoded = instructions
+        .iter()
+        .map(|&[a, b, jump_true, jump_false, c, d, e, f]| Instruction {
+            code: u16::from_le_bytes([a, b]),
+            jump_true,
+            jump_false,
+            operand: u32::from_le_bytes([c, d, e, f]),
+        });
     Some(decoded.collect())
 }
 
@@ -143,7 +174,11 @@ mod tests {
     fn the_default_profile_compiles_and_travels() {
         let filters = runtime_default(capabilities::effective(false, &[], &[]).unwrap()).unwrap();
         assert_eq!(filters.len(), 2);
-        assert!(filters.iter().all(|filter| decode(filter).is_some_and(|program| program.len() > 5)));
+        assert!(
+            filters
+                .iter()
+                .all(|filter| decode(filter).is_some_and(|program| program.len() > 5))
+        );
     }
 
     #[test]

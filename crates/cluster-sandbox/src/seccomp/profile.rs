@@ -69,7 +69,10 @@ impl Group {
         if arguments.is_empty() {
             return Ok(None);
         }
-        let conditions = arguments.iter().map(Argument::condition).collect::<Result<Vec<_>, _>>()?;
+        let conditions = arguments
+            .iter()
+            .map(Argument::condition)
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Some(SeccompRule::new(conditions)?))
     }
 }
@@ -84,9 +87,18 @@ impl Argument {
             "SCMP_CMP_GE" => (SeccompCmpOp::Ge, self.value),
             "SCMP_CMP_GT" => (SeccompCmpOp::Gt, self.value),
             "SCMP_CMP_MASKED_EQ" => (SeccompCmpOp::MaskedEq(self.value), self.value_two),
-            other => return Err(SeccompError::Unsupported(format!("unknown operator {other}"))),
+            other => {
+                return Err(SeccompError::Unsupported(format!(
+                    "unknown operator {other}"
+                )));
+            }
         };
-        Ok(SeccompCondition::new(self.index, SeccompCmpArgLen::Qword, operation, value)?)
+        Ok(SeccompCondition::new(
+            self.index,
+            SeccompCmpArgLen::Qword,
+            operation,
+            value,
+        )?)
     }
 }
 
@@ -105,9 +117,13 @@ fn action(name: &str, errno: Option<u32>) -> Result<SeccompAction, SeccompError>
 /// The stack of filters of a profile: one that gives the default action to what no group names, and one
 /// for each action that is stricter than allowing.
 pub(super) fn compile_profile(text: &[u8], held: u64) -> Result<Vec<String>, SeccompError> {
-    let profile: Profile =
-        serde_json::from_slice(text).map_err(|error| SeccompError::Unsupported(error.to_string()))?;
-    if let Some(flag) = profile.flags.iter().find(|flag| *flag != "SECCOMP_FILTER_FLAG_LOG") {
+    let profile: Profile = serde_json::from_slice(text)
+        .map_err(|error| SeccompError::Unsupported(error.to_string()))?;
+    if let Some(flag) = profile
+        .flags
+        .iter()
+        .find(|flag| *flag != "SECCOMP_FILTER_FLAG_LOG")
+    {
         return Err(SeccompError::Unsupported(format!("flag {flag}")));
     }
     let default = action(&profile.default_action, profile.default_errno_ret)?;
@@ -118,7 +134,9 @@ pub(super) fn compile_profile(text: &[u8], held: u64) -> Result<Vec<String>, Sec
         for number in group.names.iter().filter_map(|name| number(name)) {
             add(&mut named, number, group.rule()?);
             if wanted != SeccompAction::Allow {
-                let (_, rules) = stricter.entry(format!("{wanted:?}")).or_insert_with(|| (wanted.clone(), Rules::new()));
+                let (_, rules) = stricter
+                    .entry(format!("{wanted:?}"))
+                    .or_insert_with(|| (wanted.clone(), Rules::new()));
                 add(rules, number, group.rule()?);
             }
         }
@@ -147,16 +165,30 @@ mod tests {
     use super::*;
 
     fn check(profile: &str, expected: Result<usize, &str>) {
-        let found = compile_profile(profile.as_bytes(), 0).map(|filters| filters.len()).map_err(|error| error.to_string());
-        assert_eq!(found, expected.map_err(|text| format!("seccomp profile cannot be applied: {text}")));
+        let found = compile_profile(profile.as_bytes(), 0)
+            .map(|filters| filters.len())
+            .map_err(|error| error.to_string());
+        assert_eq!(
+            found,
+            expected.map_err(|text| format!("seccomp profile cannot be applied: {text}"))
+        );
     }
 
     #[test]
     fn a_profile_becomes_a_stack_or_is_refused() {
-        check(r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}"#, Ok(1));
-        check(r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["chmod"],"action":"SCMP_ACT_ERRNO"}]}"#, Ok(1));
+        check(
+            r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}"#,
+            Ok(1),
+        );
+        check(
+            r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["chmod"],"action":"SCMP_ACT_ERRNO"}]}"#,
+            Ok(1),
+        );
         check(r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#, Ok(0));
-        check(r#"{"defaultAction":"SCMP_ACT_NOTIFY"}"#, Err("action SCMP_ACT_NOTIFY"));
+        check(
+            r#"{"defaultAction":"SCMP_ACT_NOTIFY"}"#,
+            Err("action SCMP_ACT_NOTIFY"),
+        );
         check(
             r#"{"defaultAction":"SCMP_ACT_ALLOW","flags":["SECCOMP_FILTER_FLAG_TSYNC"]}"#,
             Err("flag SECCOMP_FILTER_FLAG_TSYNC"),

@@ -29,9 +29,18 @@ struct Counts {
 
 fn count(world: &World) -> Counts {
     let folder = world.folder.path().to_string_lossy().into_owned();
-    let list = |path: &str| std::fs::read_dir(path).into_iter().flatten().flatten().collect::<Vec<_>>();
+    let list = |path: &str| {
+        std::fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect::<Vec<_>>()
+    };
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let cgroups = list("/sys/fs/cgroup").iter().flat_map(|entry| list(&format!("{}/cluster-sandbox-test", entry.path().display()))).count();
+    let cgroups = list("/sys/fs/cgroup")
+        .iter()
+        .flat_map(|entry| list(&format!("{}/cluster-sandbox-test", entry.path().display())))
+        .count();
     let of_ours = |pid: &str| {
         let cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&cmdline).contains(&folder)
@@ -48,7 +57,10 @@ fn count(world: &World) -> Counts {
         }
     }
     let run = world.folder.path().join("pods/.run");
-    let files = ["sandboxes", "containers"].iter().map(|name| list(&run.join(name).to_string_lossy()).len()).sum();
+    let files = ["sandboxes", "containers"]
+        .iter()
+        .map(|name| list(&run.join(name).to_string_lossy()).len())
+        .sum();
     Counts {
         mounts: mounts.lines().filter(|line| line.contains(&folder)).count(),
         cgroups,
@@ -85,7 +97,11 @@ async fn nothing_left() {
             let mut visitor = world.container("sleep 1000 & sleep 1000");
             visitor.pid = PidMode::Target(id.clone());
             visitor.tty = number % 2 == 0;
-            let visitor = world.runtime.create_container(&sandbox, visitor).await.unwrap();
+            let visitor = world
+                .runtime
+                .create_container(&sandbox, visitor)
+                .await
+                .unwrap();
             world.runtime.start_container(&visitor).await.unwrap();
             world.exec(&visitor, "echo seen").await;
             sandboxes.push(sandbox);
@@ -98,7 +114,10 @@ async fn nothing_left() {
         }
         settles(&world, &before).await;
     }
-    let interfaces = Counts { mounts: before.mounts - 1, ..before };
+    let interfaces = Counts {
+        mounts: before.mounts - 1,
+        ..before
+    };
     world.runtime.shutdown(false).await.unwrap();
     settles(&world, &interfaces).await;
 }
@@ -108,15 +127,27 @@ async fn failures_leave_nothing() {
     world.script(world.container("exit 0")).await;
     let before = count(&world);
     let mut pod = world.pod("p");
-    pod.sysctls.insert("net.no_such_thing".to_owned(), "1".to_owned());
+    pod.sysctls
+        .insert("net.no_such_thing".to_owned(), "1".to_owned());
     assert!(world.runtime.run_sandbox(pod).await.is_err());
     let sandbox = world.runtime.run_sandbox(world.pod("p")).await.unwrap();
     let mut config = world.container("exit 0");
     config.image = format!("sha256:{}", "0".repeat(64));
-    assert!(world.runtime.create_container(&sandbox.id, config).await.is_err());
+    assert!(
+        world
+            .runtime
+            .create_container(&sandbox.id, config)
+            .await
+            .is_err()
+    );
     let mut config = world.container("exit 0");
     config.security.add_capabilities = vec!["FLY".to_owned()];
-    let error = world.runtime.create_container(&sandbox.id, config).await.unwrap_err().to_string();
+    let error = world
+        .runtime
+        .create_container(&sandbox.id, config)
+        .await
+        .unwrap_err()
+        .to_string();
     assert_eq!(error, "unknown capability \"CAP_FLY\"");
     let mut config = world.container("exit 0");
     config.mounts = vec![cluster_sandbox::runtime::Mount {
@@ -125,9 +156,21 @@ async fn failures_leave_nothing() {
         read_only: false,
         host_to_container: false,
     }];
-    let id = world.runtime.create_container(&sandbox.id, config).await.unwrap();
-    let error = world.runtime.start_container(&id).await.unwrap_err().to_string();
-    assert!(error.contains("/no/such/folder"), "the cause is told: {error}");
+    let id = world
+        .runtime
+        .create_container(&sandbox.id, config)
+        .await
+        .unwrap();
+    let error = world
+        .runtime
+        .start_container(&id)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("/no/such/folder"),
+        "the cause is told: {error}"
+    );
     world.runtime.remove_sandbox(&sandbox.id).await.unwrap();
     settles(&world, &before).await;
     world.runtime.shutdown(false).await.unwrap();
@@ -135,11 +178,17 @@ async fn failures_leave_nothing() {
 
 async fn cleaned_after() {
     let world = World::new().await;
-    let (_, id) = world.run(world.pod("p"), world.container("sleep 1000")).await;
+    let (_, id) = world
+        .run(world.pod("p"), world.container("sleep 1000"))
+        .await;
     let pid = world.runtime.container(&id).await.unwrap().pid.unwrap();
     let world = world.reopen().await;
     world.runtime.shutdown(false).await.unwrap();
     assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
     let counts = count(&world);
-    assert_eq!((counts.mounts, counts.files, counts.processes), (0, 0, 0), "{counts:?}");
+    assert_eq!(
+        (counts.mounts, counts.files, counts.processes),
+        (0, 0, 0),
+        "{counts:?}"
+    );
 }

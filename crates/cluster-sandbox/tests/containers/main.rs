@@ -16,14 +16,23 @@ mod support;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
-    if args.next().is_some_and(|name| name == cluster_sandbox::HELPER_ARG0) {
+    if args
+        .next()
+        .is_some_and(|name| name == cluster_sandbox::HELPER_ARG0)
+    {
         return cluster_sandbox::helper_main(args);
     }
     let mut arguments = Arguments::from_args();
     // The tests count mounts, namespaces and cgroups of the whole machine.
     arguments.test_threads = Some(1);
     let missing = missing();
-    let trials = [lifecycle::all(), streaming::all(), pods::all(), security::all(), cleanliness::all()];
+    let trials = [
+        lifecycle::all(),
+        streaming::all(),
+        pods::all(),
+        security::all(),
+        cleanliness::all(),
+    ];
     let trials: Vec<Trial> = trials
         .into_iter()
         .flatten()
@@ -40,7 +49,8 @@ fn missing() -> Option<&'static str> {
     if !rustix::process::geteuid().is_root() {
         return Some("needs root");
     }
-    let overlay = std::fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("\toverlay"));
+    let overlay =
+        std::fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("\toverlay"));
     (!overlay).then_some("needs overlayfs")
 }
 
@@ -51,7 +61,10 @@ where
     T: Future<Output = ()>,
 {
     Trial::test(name, move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
         runtime.block_on(async {
             tokio::time::timeout(std::time::Duration::from_secs(60), body())
                 .await

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use cluster_sandbox::images::ImageStore;
 use cluster_sandbox::runtime::{
-    ContainerConfig, ContainerState, Exit, Images as _, PidMode, Resources, Runtime as _, SandboxConfig, Seccomp,
-    Security, StreamOptions, Streams,
+    ContainerConfig, ContainerState, Exit, Images as _, PidMode, Resources, Runtime as _,
+    SandboxConfig, Seccomp, Security, StreamOptions, Streams,
 };
 use cluster_sandbox::{Cgroups, HelperCommand, LocalConfig, LocalRuntime};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 pub(crate) const IMAGE: &str = "docker.io/library/tools:test";
 const TOOLS: [&str; 16] = [
-    "bash", "cat", "sleep", "id", "ls", "echo", "env", "hostname", "stat", "mknod", "touch", "kill", "tty", "stty",
-    "head", "readlink",
+    "bash", "cat", "sleep", "id", "ls", "echo", "env", "hostname", "stat", "mknod", "touch",
+    "kill", "tty", "stty", "head", "readlink",
 ];
 
 /// The image is built once for all tests, and each test's store gets a copy.
@@ -26,7 +26,10 @@ fn image_folder() -> &'static Path {
         .get_or_init(|| {
             let folder = tempfile::tempdir().unwrap();
             let tools: Vec<PathBuf> = TOOLS.iter().map(PathBuf::from).collect();
-            ImageStore::open(folder.path()).unwrap().build_from_host(IMAGE, &tools).unwrap();
+            ImageStore::open(folder.path())
+                .unwrap()
+                .build_from_host(IMAGE, &tools)
+                .unwrap();
             folder
         })
         .path()
@@ -49,15 +52,30 @@ impl World {
         copy(image_folder(), &folder.path().join("images"));
         let runtime = open(folder.path(), cgroups).await;
         let image = runtime.status("tools:test").await.unwrap().unwrap().id;
-        Self { runtime, folder, image, cgroups }
+        Self {
+            runtime,
+            folder,
+            image,
+            cgroups,
+        }
     }
 
     /// The runtime goes and is opened again, as after `kill -9` of the agent.
     pub(crate) async fn reopen(self) -> Self {
-        let Self { runtime, folder, image, cgroups } = self;
+        let Self {
+            runtime,
+            folder,
+            image,
+            cgroups,
+        } = self;
         drop(runtime);
         let runtime = open(folder.path(), cgroups).await;
-        Self { runtime, folder, image, cgroups }
+        Self {
+            runtime,
+            folder,
+            image,
+            cgroups,
+        }
     }
 
     pub(crate) fn pod(&self, name: &str) -> SandboxConfig {
@@ -97,9 +115,17 @@ impl World {
     }
 
     /// A Pod with one container that was started.
-    pub(crate) async fn run(&self, pod: SandboxConfig, config: ContainerConfig) -> (String, String) {
+    pub(crate) async fn run(
+        &self,
+        pod: SandboxConfig,
+        config: ContainerConfig,
+    ) -> (String, String) {
         let sandbox = self.runtime.run_sandbox(pod).await.unwrap();
-        let container = self.runtime.create_container(&sandbox.id, config).await.unwrap();
+        let container = self
+            .runtime
+            .create_container(&sandbox.id, config)
+            .await
+            .unwrap();
         self.runtime.start_container(&container).await.unwrap();
         (sandbox.id, container)
     }
@@ -117,7 +143,9 @@ impl World {
     pub(crate) async fn ended(&self, container: &str) -> Exit {
         let mut events = self.runtime.events();
         loop {
-            if let ContainerState::Exited(exit) = self.runtime.container(container).await.unwrap().state {
+            if let ContainerState::Exited(exit) =
+                self.runtime.container(container).await.unwrap().state
+            {
                 return exit;
             }
             let _ = tokio::time::timeout(Duration::from_millis(50), events.recv()).await;
@@ -126,8 +154,12 @@ impl World {
 
     /// `<stream> <tag> <content>` of each line.
     pub(crate) fn log(&self, pod: &str) -> String {
-        let text = std::fs::read_to_string(self.folder.path().join("logs").join(pod).join("c/0.log")).unwrap_or_default();
-        text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned() + "\n").collect()
+        let text =
+            std::fs::read_to_string(self.folder.path().join("logs").join(pod).join("c/0.log"))
+                .unwrap_or_default();
+        text.lines()
+            .map(|line| line.split_once(' ').unwrap().1.to_owned() + "\n")
+            .collect()
     }
 
     /// Waits until the log has a text.
@@ -139,9 +171,18 @@ impl World {
 
     /// Runs a command in a container; its output and exit code.
     pub(crate) async fn exec(&self, container: &str, script: &str) -> (String, i32) {
-        let options = StreamOptions { stdin: false, stdout: true, stderr: true, tty: false };
+        let options = StreamOptions {
+            stdin: false,
+            stdout: true,
+            stderr: true,
+            tty: false,
+        };
         let command = vec!["bash".to_owned(), "-c".to_owned(), script.to_owned()];
-        let streams = self.runtime.exec(container, command, options).await.unwrap();
+        let streams = self
+            .runtime
+            .exec(container, command, options)
+            .await
+            .unwrap();
         finish(streams).await
     }
 }
@@ -161,12 +202,18 @@ pub(crate) async fn text(reader: Option<Box<dyn AsyncRead + Send + Unpin>>) -> S
 }
 
 /// Reads until a text has come.
-pub(crate) async fn read_until(reader: &mut (dyn AsyncRead + Send + Unpin), wanted: &str) -> String {
+pub(crate) async fn read_until(
+    reader: &mut (dyn AsyncRead + Send + Unpin),
+    wanted: &str,
+) -> String {
     let mut seen = String::new();
     let mut buffer = [0; 1024];
     while !seen.contains(wanted) {
         let count = reader.read(&mut buffer).await.unwrap();
-        assert!(count > 0, "the stream ended after {seen:?}, before {wanted:?}");
+        assert!(
+            count > 0,
+            "the stream ended after {seen:?}, before {wanted:?}"
+        );
         seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
     }
     seen
@@ -188,7 +235,11 @@ pub(crate) fn security() -> Security {
 }
 
 async fn open(folder: &Path, cgroups: Cgroups) -> Arc<LocalRuntime> {
-    let config = LocalConfig { data_dir: folder.to_owned(), helper: HelperCommand::this_program(), cgroups };
+    let config = LocalConfig {
+        data_dir: folder.to_owned(),
+        helper: HelperCommand::this_program(),
+        cgroups,
+    };
     loop {
         match LocalRuntime::open(config.clone()).await {
             Ok(runtime) => return runtime,
@@ -200,6 +251,11 @@ async fn open(folder: &Path, cgroups: Cgroups) -> Arc<LocalRuntime> {
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
-    let status = std::process::Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap();
+    let status = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(from.join("."))
+        .arg(to)
+        .status()
+        .unwrap();
     assert!(status.success());
 }
