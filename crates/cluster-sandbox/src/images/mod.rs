@@ -95,6 +95,8 @@ impl ImageStore {
         }
         let layout = folder.join("oci-layout");
         if !layout.exists() {
+            // Somebody else may be making it at the same time.
+            let _held = store.lock()?;
             durable::write(&layout, br#"{"imageLayoutVersion":"1.0.0"}"#).map_err(|source| {
                 ImageError::Store {
                     path: layout,
