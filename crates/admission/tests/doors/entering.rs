@@ -10,7 +10,7 @@ use crate::world::{
 };
 
 /// The container with something changed.
-fn changed(change: Value) -> Value {
+fn changed(change: &Value) -> Value {
     let mut container = container();
     merge(&mut container, change);
     container
@@ -80,7 +80,7 @@ async fn two_admissions_at_once_are_one_reservation() {
 async fn every_changed_field_is_refused_by_name() {
     let world = World::approved("Requester").await;
     let check = async |change: Value, named: &str| {
-        let answer = world.gate.visits(&adding("alice", &changed(change))).await;
+        let answer = world.gate.visits(&adding("alice", &changed(&change))).await;
         assert!(!answer.is_allowed(), "{named}");
         assert!(said(&answer).contains(named), "{named}: {}", said(&answer));
         assert!(!reserved(&world), "{named}");
@@ -122,7 +122,7 @@ async fn every_changed_field_is_refused_by_name() {
 async fn one_container_at_a_time_wherever_it_stands() {
     let world = World::approved("Requester").await;
     let other = json!({"name": "old", "image": "x"});
-    let two = [container(), changed(json!({"name": "visit-00000000"}))];
+    let two = [container(), changed(&json!({"name": "visit-00000000"}))];
     let answer = world
         .gate
         .visits(&review(&adding_many("alice", &two)))
@@ -178,7 +178,7 @@ async fn the_controllers_dry_run_of_a_new_session_is_let_through_and_no_other() 
     let world = World::new().await;
     assert!(world.ask("alice", "Controller").await.is_allowed());
     let check = async |who: &str, dry_run: bool, name: &str, expected: bool| {
-        let container = changed(json!({"name": name}));
+        let container = changed(&json!({"name": name}));
         let mut request = adding_many(who, &[container]);
         request["dryRun"] = dry_run.into();
         let answer = world.gate.visits(&review(&request)).await;
@@ -217,7 +217,7 @@ async fn what_changed_since_the_grant_voids_it() {
     check(|w| w.cluster.objects().policies.clear(), "not permitted").await;
     check(
         |w| {
-            w.cluster.objects().policies = vec![policy(json!({"metadata": {"generation": 2}}))];
+            w.cluster.objects().policies = vec![policy(&json!({"metadata": {"generation": 2}}))];
         },
         "has changed since",
     )

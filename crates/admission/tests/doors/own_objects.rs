@@ -25,7 +25,7 @@ async fn stamped(
     }
 }
 
-fn with(mut object: Value, change: Value) -> Value {
+fn with(mut object: Value, change: &Value) -> Value {
     merge(&mut object, change);
     object
 }
@@ -43,7 +43,7 @@ async fn who_asks_and_which_pod_are_stamped_and_a_client_cannot_say_otherwise() 
         "125cc629-9aa1-47e8-a4df-a4108fe62cc6"
     );
     let check = async |change: Value, expected: Result<(), &str>| {
-        let object = with(ask("Controller"), json!({"spec": change}));
+        let object = with(ask("Controller"), &json!({"spec": change}));
         let got = stamped(&world, "debugsessions", "alice", &object).await;
         match (got, expected) {
             (Ok(_), Ok(())) => {}
@@ -83,11 +83,11 @@ async fn an_ask_is_recorded_before_it_is_stored_and_only_if_it_is_the_askers_own
     // Another webhook overwrote the stamp, or ours was not there.
     check("bob", &good, false, false).await;
     check("alice", &ask("Controller"), false, false).await;
-    let other_pod = with(good.clone(), json!({"spec": {"pod": {"uid": "x"}}}));
+    let other_pod = with(good.clone(), &json!({"spec": {"pod": {"uid": "x"}}}));
     check("alice", &other_pod, false, false).await;
-    let no_reason = with(good.clone(), json!({"spec": {"reason": " "}}));
+    let no_reason = with(good.clone(), &json!({"spec": {"reason": " "}}));
     check("alice", &no_reason, false, false).await;
-    let endless = with(good.clone(), json!({"spec": {"durationSeconds": -1}}));
+    let endless = with(good.clone(), &json!({"spec": {"durationSeconds": -1}}));
     check("alice", &endless, false, false).await;
     check("alice", &good, true, true).await;
     assert!(
@@ -123,7 +123,7 @@ async fn a_dry_run_shows_decision_quorum_and_exposure_before_anything_is_stored(
     };
     let unnamed = with(
         ask("Controller"),
-        json!({"metadata": {"uid": null, "name": null}}),
+        &json!({"metadata": {"uid": null, "name": null}}),
     );
     let shown = preview(unnamed).await;
     assert_eq!(shown["decision"], "NeedsApproval", "{shown}");
@@ -133,7 +133,7 @@ async fn a_dry_run_shows_decision_quorum_and_exposure_before_anything_is_stored(
         "metadata": {"annotations": {"a": "b"}},
         "spec": {"container": {"image": "evil:1"}},
     });
-    let shown = preview(with(ask("Controller"), annotated)).await;
+    let shown = preview(with(ask("Controller"), &annotated)).await;
     assert_eq!(shown["decision"], "Denied");
     assert_eq!(shown["findings"][0]["policy"], "on-call", "{shown}");
     assert!(world.journal.sessions().is_empty());
@@ -154,7 +154,7 @@ async fn a_verdict_is_on_exactly_these_terms_and_by_somebody_else() {
     world.propose().await;
     let hash = world.session().phase.terms().unwrap().spec_hash.to_string();
     let check = async |who: &str, change: Value, part: &str| {
-        let object = with(verdict("Approve", &hash), json!({"spec": change}));
+        let object = with(verdict("Approve", &hash), &json!({"spec": change}));
         let answer = world.create("debugapprovals", who, object).await;
         assert!(
             !answer.is_allowed() && said(&answer).contains(part),
@@ -208,7 +208,7 @@ async fn what_was_said_stays_and_a_status_is_the_controllers() {
             .await;
         assert_eq!(answer.is_allowed(), expected, "{path} {who}: {answer:?}");
     };
-    let labelled = with(old.clone(), json!({"metadata": {"labels": {"a": "b"}}}));
+    let labelled = with(old.clone(), &json!({"metadata": {"labels": {"a": "b"}}}));
     check("debugsessions", "alice", &labelled, true).await;
     check("debugsessions", "alice", &new, false).await;
     check("debugsessions", CONTROLLER, &new, false).await;
@@ -246,8 +246,8 @@ async fn a_policy_that_cannot_be_understood_is_not_stored() {
     let world = World::new().await;
     let check = async |spec: Value, expected: bool| {
         let object = with(
-            serde_json::to_value(policy(json!({}))).unwrap(),
-            json!({"spec": spec}),
+            serde_json::to_value(policy(&json!({}))).unwrap(),
+            &json!({"spec": spec}),
         );
         let review = own("CREATE", "debugpolicies", "admin", &object, &Value::Null);
         let answer = world.gate.objects(&review).await;

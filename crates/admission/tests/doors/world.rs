@@ -103,7 +103,7 @@ impl World {
             _folder: folder,
         };
         world.cluster.objects().pod = Some(recorded("ephemeralcontainers")["oldObject"].clone());
-        world.cluster.objects().policies = vec![policy(json!({}))];
+        world.cluster.objects().policies = vec![policy(&json!({}))];
         world
     }
 
@@ -222,7 +222,7 @@ impl World {
     }
 }
 
-pub(crate) fn policy(change: Value) -> DebugPolicy {
+pub(crate) fn policy(change: &Value) -> DebugPolicy {
     let mut policy = json!({
         "apiVersion": "ephemera.dev/v1alpha1", "kind": "DebugPolicy",
         "metadata": {"name": "on-call", "uid": "policy-uid", "generation": 1},
@@ -346,8 +346,8 @@ pub(crate) fn patch(object: &mut Value, operations: Vec<Value>) {
 }
 
 /// JSON merge patch (RFC 7386).
-pub(crate) fn merge(object: &mut Value, change: Value) {
-    json_patch::merge(object, &change);
+pub(crate) fn merge(object: &mut Value, change: &Value) {
+    json_patch::merge(object, change);
 }
 
 pub(crate) fn from<T: serde::de::DeserializeOwned>(value: Value) -> T {

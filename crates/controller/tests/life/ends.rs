@@ -48,7 +48,7 @@ async fn an_ask_that_cannot_be_met_ends_with_its_reason() {
     )
     .await;
     let picky = async |w: &World| {
-        let picky = policy(json!({"spec": {"container": {"images": ["other"]}}}));
+        let picky = policy(&json!({"spec": {"container": {"images": ["other"]}}}));
         w.cluster.objects().policies = vec![picky];
     };
     check(picky, Denied, "container.images").await;
@@ -98,7 +98,7 @@ async fn waiting_for_approval_ends_by_people_by_time_and_by_change() {
     check(|w| w.cluster.objects().pod = None, None, Lost).await;
     check(|w| w.cluster.objects().policies.clear(), None, Denied).await;
     let generation = |w: &World| {
-        w.cluster.objects().policies = vec![policy(json!({"metadata": {"generation": 2}}))];
+        w.cluster.objects().policies = vec![policy(&json!({"metadata": {"generation": 2}}))];
     };
     check(generation, None, Denied).await;
     let reach = |w: &World| {
@@ -185,7 +185,7 @@ async fn a_pod_that_goes_away_ends_its_visit_and_nobody_knows_the_exit_code() {
     for run in [false, true] {
         let world = injected().await;
         if run {
-            world.tell(running());
+            world.tell(&running());
             world.drive().await.unwrap();
         }
         world.cluster.objects().pod = None;
@@ -201,7 +201,7 @@ async fn a_pod_that_goes_away_ends_its_visit_and_nobody_knows_the_exit_code() {
 #[tokio::test]
 async fn a_visit_that_outlives_its_deadline_is_said_to_and_its_end_is_still_recorded() {
     let world = injected().await;
-    world.tell(running());
+    world.tell(&running());
     world.drive().await.unwrap();
     world.later(600);
     assert_eq!(world.drive().await.unwrap(), Next::OnChange);

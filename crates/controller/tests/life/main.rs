@@ -1,10 +1,6 @@
 //! A session's life, with a real journal and a cluster in memory that can fail at every call.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a failed step of a test is its failure"
-)]
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is its failure")]
 
 mod ends;
 mod queue;

@@ -31,7 +31,7 @@ async fn a_session_goes_from_the_ask_to_the_close() {
     assert_eq!(visit.commit.resource_version, "7");
     assert_eq!(visit.grant.approvals, ["approval-uid"]);
 
-    world.tell(running());
+    world.tell(&running());
     world.drive().await.unwrap();
     let Phase::Running { started, .. } = world.session().phase else {
         panic!()
@@ -41,7 +41,7 @@ async fn a_session_goes_from_the_ask_to_the_close() {
         ("sha256:abc", "v1.36.2")
     );
 
-    world.tell(terminated());
+    world.tell(&terminated());
     assert_eq!(world.drive().await.unwrap(), Next::Over);
     let Phase::Closed { exit, .. } = world.session().phase else {
         panic!()
@@ -87,7 +87,7 @@ async fn what_ran_and_ended_before_anybody_looked_is_told_whole() {
     world.drive().await.unwrap();
     world.judge("bob", "Approve").await;
     world.drive().await.unwrap();
-    world.tell(terminated());
+    world.tell(&terminated());
     world.drive().await.unwrap();
     let Phase::Closed { exit, .. } = world.session().phase else {
         panic!()

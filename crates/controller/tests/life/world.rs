@@ -213,7 +213,7 @@ impl World {
             let mut objects = world.cluster.objects();
             objects.journal = Some(world.journal.clone());
             objects.pod = Some(pod());
-            objects.policies = vec![policy(json!({}))];
+            objects.policies = vec![policy(&json!({}))];
             objects.session = Some(object);
         }
         world.record(Event::Requested(request)).await;
@@ -317,7 +317,7 @@ impl World {
     }
 
     /// What the kubelet tells of the container.
-    pub(crate) fn tell(&self, state: Value) {
+    pub(crate) fn tell(&self, state: &Value) {
         let status = json!([{
             "name": HANDLE, "image": "busybox:1", "imageID": "sha256:abc", "containerID": "c://1",
             "state": state,
@@ -329,13 +329,11 @@ impl World {
     /// The rest of the world does its next thing.
     pub(crate) async fn goes_on(&self) {
         match self.phase() {
-            PhaseName::AwaitingApproval => {
-                if self.session().phase.approvals().is_empty() {
-                    self.judge("bob", "Approve").await;
-                }
+            PhaseName::AwaitingApproval if self.session().phase.approvals().is_empty() => {
+                self.judge("bob", "Approve").await;
             }
-            PhaseName::Injected => self.tell(running()),
-            PhaseName::Running => self.tell(terminated()),
+            PhaseName::Injected => self.tell(&running()),
+            PhaseName::Running => self.tell(&terminated()),
             _ => {}
         }
     }
@@ -387,7 +385,7 @@ pub(crate) fn pod() -> Value {
     })
 }
 
-pub(crate) fn policy(change: Value) -> DebugPolicy {
+pub(crate) fn policy(change: &Value) -> DebugPolicy {
     let mut policy = json!({
         "apiVersion": "ephemera.dev/v1alpha1", "kind": "DebugPolicy",
         "metadata": {"name": "on-call", "uid": "policy-uid", "generation": 1},
@@ -398,7 +396,7 @@ pub(crate) fn policy(change: Value) -> DebugPolicy {
             "approval": {"quorum": [{"group": "approvers"}]},
         },
     });
-    json_patch::merge(&mut policy, &change);
+    json_patch::merge(&mut policy, change);
     from(policy)
 }
 

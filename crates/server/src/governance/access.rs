@@ -52,14 +52,18 @@ impl Access {
     }
 
     /// By URL, CA and whatever else a kubeconfig's user may have.
-    pub(crate) fn identity(url: &str, ca_pem: &str, identity: AuthInfo) -> Result<Self, AccessError> {
+    pub(crate) fn identity(
+        url: &str,
+        ca_pem: &str,
+        identity: AuthInfo,
+    ) -> Result<Self, AccessError> {
         let mut config = Self::token(url, ca_pem, "").config()?;
         config.auth_info = identity;
         Ok(Self::Config(Box::new(config)))
     }
 
     /// A client of this very access.
-    pub(crate) fn client(&self) -> Result<kube::Client, AccessError> {
+    pub fn client(&self) -> Result<kube::Client, AccessError> {
         connect(self.config()?)
     }
 

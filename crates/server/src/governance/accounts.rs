@@ -14,10 +14,10 @@ use super::call::{JSON, send};
 use super::{CONTROLLER, NAMESPACE, WEBHOOK};
 
 /// How long a token lives. Clients read its file again every minute.
-const LIFE: Duration = Duration::from_secs(3600);
+const LIFE: Duration = Duration::from_hours(1);
 
 /// How often it is renewed; what fails is tried again three times before it matters.
-const RENEWED_EVERY: Duration = Duration::from_secs(900);
+const RENEWED_EVERY: Duration = Duration::from_mins(15);
 
 /// Why an account has no token.
 #[derive(Debug, thiserror::Error)]
@@ -88,13 +88,17 @@ impl Tokens {
     /// Renews them until `stop`.
     pub(crate) async fn keep_fresh(self, stop: CancellationToken) {
         let mut pause = RENEWED_EVERY;
-        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
+        while stop
+            .run_until_cancelled(tokio::time::sleep(pause))
+            .await
+            .is_some()
+        {
             pause = RENEWED_EVERY;
             for account in [WEBHOOK, CONTROLLER] {
                 if let Err(error) = self.write(account).await {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::warn!(%error, cause, "trying again in a minute");
-                    pause = Duration::from_secs(60);
+                    pause = Duration::from_mins(1);
                 }
             }
         }

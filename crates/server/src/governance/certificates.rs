@@ -27,7 +27,9 @@ pub enum CertificateError {
         source: io::Error,
     },
     /// Making or reading one.
-    #[error("the webhook's certificate could not be made: remove webhook-ca.* from the data directory")]
+    #[error(
+        "the webhook's certificate could not be made: remove webhook-ca.* from the data directory"
+    )]
     Make(#[from] rcgen::Error),
     /// Serving with it.
     #[error("the webhook cannot serve TLS")]
@@ -46,15 +48,14 @@ pub(crate) struct Certificate {
 /// nobody trusts that CA yet.
 pub(crate) fn load_or_create(folder: &Path) -> Result<Certificate, CertificateError> {
     let (key_file, ca_file) = (folder.join("webhook-ca.key"), folder.join("webhook-ca.pem"));
-    let (ca_pem, ca_key) = match (read(&ca_file)?, read(&key_file)?) {
-        (Some(pem), Some(key)) => (pem, KeyPair::from_pem(&key)?),
-        _ => {
-            let key = KeyPair::generate()?;
-            let pem = authority()?.self_signed(&key)?.pem();
-            write(&key_file, &key.serialize_pem())?;
-            write(&ca_file, &pem)?;
-            (pem, key)
-        }
+    let (ca_pem, ca_key) = if let (Some(pem), Some(key)) = (read(&ca_file)?, read(&key_file)?) {
+        (pem, KeyPair::from_pem(&key)?)
+    } else {
+        let key = KeyPair::generate()?;
+        let pem = authority()?.self_signed(&key)?.pem();
+        write(&key_file, &key.serialize_pem())?;
+        write(&ca_file, &pem)?;
+        (pem, key)
     };
     let issuer = Issuer::from_ca_cert_pem(&ca_pem, ca_key)?;
     let key = KeyPair::generate()?;
@@ -74,7 +75,9 @@ pub(crate) fn load_or_create(folder: &Path) -> Result<Certificate, CertificateEr
 
 fn authority() -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(Vec::<String>::new())?;
-    params.distinguished_name.push(DnType::CommonName, "ephemera webhook CA");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "ephemera webhook CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(params)
@@ -84,7 +87,9 @@ fn serving() -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     params.subject_alt_names.push(SanType::IpAddress(loopback));
-    params.distinguished_name.push(DnType::CommonName, "ephemera webhook");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "ephemera webhook");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;

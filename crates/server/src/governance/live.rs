@@ -80,7 +80,8 @@ impl Live {
     }
 
     async fn pod(&self, namespace: &str, name: &str) -> Result<Option<Value>, Unknown> {
-        self.object(&in_namespace("/api/v1", namespace, "pods")?, name).await
+        self.object(&in_namespace("/api/v1", namespace, "pods")?, name)
+            .await
     }
 
     async fn namespace_labels(
@@ -98,17 +99,26 @@ impl Live {
     /// All or none: a policy that is not understood may be the one that says no.
     async fn policies(&self) -> Result<Vec<DebugPolicy>, Unknown> {
         let items = self.items(&format!("{OURS}/debugpolicies")).await?;
-        Ok(items.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?)
+        Ok(items
+            .into_iter()
+            .map(serde_json::from_value)
+            .collect::<Result<_, _>>()?)
     }
 
     async fn session(&self, namespace: &str, name: &str) -> Result<Option<DebugSession>, Unknown> {
-        self.object(&in_namespace(OURS, namespace, "debugsessions")?, name).await
+        self.object(&in_namespace(OURS, namespace, "debugsessions")?, name)
+            .await
     }
 
     /// Those that are understood: another says yes to nothing.
     async fn approvals(&self, namespace: &str) -> Result<Vec<DebugApproval>, Unknown> {
-        let items = self.items(&in_namespace(OURS, namespace, "debugapprovals")?).await?;
-        Ok(items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect())
+        let items = self
+            .items(&in_namespace(OURS, namespace, "debugapprovals")?)
+            .await?;
+        Ok(items
+            .into_iter()
+            .filter_map(|item| serde_json::from_value(item).ok())
+            .collect())
     }
 
     async fn items(&self, path: &str) -> Result<Vec<Value>, Unknown> {
@@ -141,16 +151,30 @@ impl Live {
             if !is_name(&pod.name) {
                 return Err(Unknown::NoName(pod.name.clone()));
             }
-            let path = format!("{pods}/{}/ephemeralcontainers?fieldManager=ephemera{query}", pod.name);
+            let path = format!(
+                "{pods}/{}/ephemeralcontainers?fieldManager=ephemera{query}",
+                pod.name
+            );
             let body = json!({"spec": {"ephemeralContainers": [container.raw()]}});
-            self.write(Method::PATCH, &path, STRATEGIC_MERGE, &body).await
+            self.write(Method::PATCH, &path, STRATEGIC_MERGE, &body)
+                .await
         };
         patched.await.map_err(not_added)
     }
 
-    async fn may(&self, person: &Person, pod: &PodRef, verb: &str, resource: &str) -> Result<Right, Unknown> {
+    async fn may(
+        &self,
+        person: &Person,
+        pod: &PodRef,
+        verb: &str,
+        resource: &str,
+    ) -> Result<Right, Unknown> {
         let (plural, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-        let name = if plural == "pods" { pod.name.as_str() } else { "" };
+        let name = if plural == "pods" {
+            pod.name.as_str()
+        } else {
+            ""
+        };
         let body = json!({
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
@@ -175,7 +199,10 @@ impl Live {
             verb: verb.to_owned(),
             resource: resource.to_owned(),
             allowed: answer["status"]["allowed"] == Value::Bool(true),
-            reason: answer["status"]["reason"].as_str().unwrap_or_default().to_owned(),
+            reason: answer["status"]["reason"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
         })
     }
 }
@@ -227,7 +254,9 @@ fn boxed(error: Unknown) -> Box<dyn Error + Send + Sync> {
 #[async_trait]
 impl admission::Cluster for Live {
     async fn pod(&self, namespace: &str, name: &str) -> Result<Option<Value>, ReadError> {
-        self.pod(namespace, name).await.map_err(unread(format!("Pod {name}")))
+        self.pod(namespace, name)
+            .await
+            .map_err(unread(format!("Pod {name}")))
     }
 
     async fn namespace_labels(
@@ -239,22 +268,34 @@ impl admission::Cluster for Live {
     }
 
     async fn policies(&self) -> Result<Vec<DebugPolicy>, ReadError> {
-        self.policies().await.map_err(unread("the list of DebugPolicies"))
+        self.policies()
+            .await
+            .map_err(unread("the list of DebugPolicies"))
     }
 
-    async fn session(&self, namespace: &str, name: &str) -> Result<Option<DebugSession>, ReadError> {
-        self.session(namespace, name).await.map_err(unread(format!("DebugSession {name}")))
+    async fn session(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<DebugSession>, ReadError> {
+        self.session(namespace, name)
+            .await
+            .map_err(unread(format!("DebugSession {name}")))
     }
 
     async fn approvals(&self, namespace: &str) -> Result<Vec<DebugApproval>, ReadError> {
-        self.approvals(namespace).await.map_err(unread("the list of DebugApprovals"))
+        self.approvals(namespace)
+            .await
+            .map_err(unread("the list of DebugApprovals"))
     }
 }
 
 #[async_trait]
 impl controller::Cluster for Live {
     async fn pod(&self, namespace: &str, name: &str) -> Result<Option<Value>, CallError> {
-        self.pod(namespace, name).await.map_err(uncalled(format!("reading Pod {name}")))
+        self.pod(namespace, name)
+            .await
+            .map_err(uncalled(format!("reading Pod {name}")))
     }
 
     async fn namespace_labels(
@@ -266,16 +307,24 @@ impl controller::Cluster for Live {
     }
 
     async fn policies(&self) -> Result<Vec<DebugPolicy>, CallError> {
-        self.policies().await.map_err(uncalled("listing DebugPolicies"))
+        self.policies()
+            .await
+            .map_err(uncalled("listing DebugPolicies"))
     }
 
-    async fn session(&self, namespace: &str, name: &str) -> Result<Option<DebugSession>, CallError> {
+    async fn session(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<DebugSession>, CallError> {
         let read = self.session(namespace, name).await;
         read.map_err(uncalled(format!("reading DebugSession {name}")))
     }
 
     async fn approvals(&self, namespace: &str) -> Result<Vec<DebugApproval>, CallError> {
-        self.approvals(namespace).await.map_err(uncalled("listing DebugApprovals"))
+        self.approvals(namespace)
+            .await
+            .map_err(uncalled("listing DebugApprovals"))
     }
 
     async fn dry_run(&self, pod: &PodRef, container: &Container) -> Result<Value, AddError> {
@@ -286,7 +335,11 @@ impl controller::Cluster for Live {
         self.patch_pod(pod, permit.container(), "").await
     }
 
-    async fn project(&self, session: &SessionId, status: &DebugSessionStatus) -> Result<(), CallError> {
+    async fn project(
+        &self,
+        session: &SessionId,
+        status: &DebugSessionStatus,
+    ) -> Result<(), CallError> {
         let written = async {
             let path = in_namespace(OURS, &session.namespace, "debugsessions")?;
             let path = format!("{path}/{}/status", session.name);
@@ -297,7 +350,9 @@ impl controller::Cluster for Live {
             ]);
             self.write(Method::PATCH, &path, JSON_PATCH, &patch).await
         };
-        let written = written.await.map_err(uncalled(format!("writing the status of {}", session.name)));
+        let written = written
+            .await
+            .map_err(uncalled(format!("writing the status of {}", session.name)));
         written.map(|_| ())
     }
 

@@ -12,6 +12,8 @@ use super::{CONTROLLER, Groups, NAMESPACE, WEBHOOK, roles};
 /// How long the API server may take to serve a new kind.
 const SERVED_WITHIN: Duration = Duration::from_secs(30);
 
+const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
+
 /// How often it is asked meanwhile.
 const ASKED_EVERY: Duration = Duration::from_millis(20);
 
@@ -27,7 +29,9 @@ pub enum ProvisionError {
         source: Box<kube::Error>,
     },
     /// A CRD is not served.
-    #[error("{0} was not established in time: look at its conditions with `kubectl get crd {0} -o yaml`")]
+    #[error(
+        "{0} was not established in time: look at its conditions with `kubectl get crd {0} -o yaml`"
+    )]
     NotEstablished(String),
     /// Something that every cluster has is not there.
     #[error("the cluster has no namespace {0}")]
@@ -36,7 +40,8 @@ pub enum ProvisionError {
 
 /// Namespace, kinds, accounts, roles and bindings.
 pub(crate) async fn objects(admin: &Client, groups: Option<&Groups>) -> Result<(), ProvisionError> {
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
     ensure(admin, "/api/v1/namespaces", &namespace).await?;
     kinds(admin).await?;
     for account in [WEBHOOK, CONTROLLER] {
@@ -47,7 +52,6 @@ pub(crate) async fn objects(admin: &Client, groups: Option<&Groups>) -> Result<(
         let path = format!("/api/v1/namespaces/{NAMESPACE}/serviceaccounts");
         ensure(admin, &path, &account).await?;
     }
-    const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
     for role in roles::cluster_roles() {
         ensure(admin, &format!("{RBAC}/clusterroles"), &role).await?;
     }
@@ -95,8 +99,10 @@ fn is_established(crd: &Value) -> bool {
 
 /// The UID of a namespace.
 pub(crate) async fn namespace_uid(admin: &Client, name: &str) -> Result<String, ProvisionError> {
-    let found: Option<Value> =
-        called(name, get(admin, &format!("/api/v1/namespaces/{name}")).await)?;
+    let found: Option<Value> = called(
+        name,
+        get(admin, &format!("/api/v1/namespaces/{name}")).await,
+    )?;
     found
         .as_ref()
         .and_then(|namespace| namespace["metadata"]["uid"].as_str())
@@ -114,7 +120,7 @@ pub(crate) async fn ensure(
     let name = described["metadata"]["name"].as_str().unwrap_or_default();
     let what = format!("{kind} {name}");
     let path = format!("{collection}/{name}");
-    // Twice: somebody else may create it, or change it, between our reading and our writing.
+    // More than once: somebody else may create it, or change it, between our reading and our writing.
     let mut last = None;
     for _ in 0..3 {
         let found: Option<Value> = called(&what, get(admin, &path).await)?;

@@ -31,15 +31,14 @@ pub fn cluster_roles() -> Vec<Value> {
 
 /// All `ClusterRoleBinding`s; those of people only if their groups are told.
 pub fn bindings(groups: Option<&Groups>) -> Vec<Value> {
-    let account = |name: &str| json!({"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE});
+    let account =
+        |name: &str| json!({"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE});
     let mut bindings = vec![
         binding(WEBHOOK, &account(WEBHOOK)),
         binding(CONTROLLER, &account(CONTROLLER)),
     ];
     if let Some(groups) = groups {
-        let of_group = |name: &str| {
-            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": name})
-        };
+        let of_group = |name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": name});
         bindings.push(binding(REQUESTER, &of_group(&groups.requesters)));
         bindings.push(binding(APPROVER, &of_group(&groups.approvers)));
         bindings.push(binding(VIEWER, &of_group(&groups.viewers)));
@@ -68,7 +67,11 @@ fn controller() -> Vec<Value> {
             &["get", "list", "watch"],
         ),
         rule(OURS, &["debugsessions/status"], &["patch"]),
-        rule("authorization.k8s.io", &["subjectaccessreviews"], &["create"]),
+        rule(
+            "authorization.k8s.io",
+            &["subjectaccessreviews"],
+            &["create"],
+        ),
     ]
 }
 
@@ -81,7 +84,11 @@ fn requester() -> Vec<Value> {
         rule("", &["pods/ephemeralcontainers"], &["get", "patch"]),
         // A WebSocket is authorised as `get` and, since v1.35, as `create` besides; SPDY as `create`.
         rule("", &["pods/attach", "pods/exec"], &["get", "create"]),
-        rule(OURS, &["debugsessions"], &["create", "get", "list", "watch"]),
+        rule(
+            OURS,
+            &["debugsessions"],
+            &["create", "get", "list", "watch"],
+        ),
         // A verdict of one's own is never an approval: with it an ask is taken back.
         rule(OURS, &["debugapprovals"], &["create", "get", "list"]),
         rule(OURS, &["debugpolicies"], &["get", "list"]),

@@ -12,6 +12,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+/// From namespace and name.
+type ToWake = fn(String, String) -> Wake;
+
 /// Watches Pods and our own objects until `stop`.
 pub(crate) fn start(
     client: &Client,
@@ -22,7 +25,7 @@ pub(crate) fn start(
     let session = |namespace, name| Wake::Session { namespace, name };
     let pod = |namespace, name| Wake::Pod { namespace, name };
     let everything = |_, _| Wake::Everything;
-    let watched: [(ApiResource, fn(String, String) -> Wake); 4] = [
+    let watched: [(ApiResource, ToWake); 4] = [
         (ApiResource::erase::<Pod>(&()), pod),
         (ApiResource::erase::<DebugSession>(&()), session),
         (ApiResource::erase::<DebugApproval>(&()), everything),
@@ -39,11 +42,7 @@ pub(crate) fn start(
 }
 
 /// Never ends by itself: a watch that breaks off is begun anew, with growing pauses.
-async fn follow(
-    api: Api<DynamicObject>,
-    wake: fn(String, String) -> Wake,
-    wakes: mpsc::Sender<Wake>,
-) {
+async fn follow(api: Api<DynamicObject>, wake: ToWake, wakes: mpsc::Sender<Wake>) {
     let events = watcher(api, watcher::Config::default()).default_backoff();
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {

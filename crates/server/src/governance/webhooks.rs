@@ -64,10 +64,7 @@ fn configurations(address: SocketAddr, ca_pem: &str) -> [Value; 2] {
             "ValidatingWebhookConfiguration",
             &[hook("visits", &visits), hook("objects", &objects)],
         ),
-        configuration(
-            "MutatingWebhookConfiguration",
-            &[hook("stamp", &stamped)],
-        ),
+        configuration("MutatingWebhookConfiguration", &[hook("stamp", &stamped)]),
     ]
 }
 
