@@ -75,7 +75,7 @@ fn client_config(pki: &Pki) -> Result<Arc<rustls::ClientConfig>, PkiError> {
     let path = Path::new("ca.crt");
     let authority = CertificateDer::from_pem_slice(pki.ca_pem().as_bytes());
     roots.add(authority.map_err(|_| PkiError::Pem { path: path.to_owned() })?)?;
-    let (chain, key) = pki.client_certificate(CLIENT_NAME, &["system:masters"])?.to_der(path)?;
+    let (chain, key) = pki.client_certificate(CLIENT_NAME, &[])?.to_der(path)?;
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
