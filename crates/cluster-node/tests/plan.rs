@@ -1,4 +1,5 @@
 //! What is to be done next for a Pod, and what is reported of it, from its spec and records alone.
+#![expect(clippy::unwrap_used, reason = "a test whose set-up fails is to end there")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
 //! The node's endpoint: who is let in, and `exec` over a WebSocket of both framings.
+#![expect(clippy::unwrap_used, reason = "a test whose set-up fails is to end there")]
 
 mod echo;
 

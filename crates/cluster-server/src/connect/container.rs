@@ -8,26 +8,41 @@ use crate::error::ApiError;
 pub(super) fn choose(pod: &Value, pod_name: &str, wanted: &str) -> Result<String, ApiError> {
     let names = |list: &str| {
         let containers = pod["spec"][list].as_array().into_iter().flatten();
-        containers.filter_map(|container| container["name"].as_str()).collect::<Vec<_>>()
+        containers
+            .filter_map(|container| container["name"].as_str())
+            .collect::<Vec<_>>()
     };
     let regular = names("containers");
-    let all = [names("initContainers"), regular.clone(), names("ephemeralContainers")].concat();
+    let all = [
+        names("initContainers"),
+        regular.clone(),
+        names("ephemeralContainers"),
+    ]
+    .concat();
     match (wanted, regular.as_slice()) {
         ("", [only]) => Ok((*only).to_owned()),
-        ("", []) => Err(ApiError::bad_request(format!("a container name must be specified for pod {pod_name}"))),
+        ("", []) => Err(ApiError::bad_request(format!(
+            "a container name must be specified for pod {pod_name}"
+        ))),
         ("", _) => {
             let choice = all.join(" ");
-            let message = format!("a container name must be specified for pod {pod_name}, choose one of: [{choice}]");
+            let message = format!(
+                "a container name must be specified for pod {pod_name}, choose one of: [{choice}]"
+            );
             Err(ApiError::bad_request(message))
         }
         (name, _) if all.contains(&name) => Ok(name.to_owned()),
-        (name, _) => Err(ApiError::bad_request(format!("container {name} is not valid for pod {pod_name}"))),
+        (name, _) => Err(ApiError::bad_request(format!(
+            "container {name} is not valid for pod {pod_name}"
+        ))),
     }
 }
 
 /// The node that the Pod is bound to, if it is.
 pub(super) fn node_name(pod: &Value) -> Option<&str> {
-    pod["spec"]["nodeName"].as_str().filter(|name| !name.is_empty())
+    pod["spec"]["nodeName"]
+        .as_str()
+        .filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -40,7 +55,11 @@ mod tests {
     fn a_container_is_chosen_or_the_choice_is_shown() {
         let check = |pod: &Value, wanted: &str, expected: Result<&str, &str>| {
             let got = choose(pod, "x", wanted).map_err(|error| error.message);
-            assert_eq!(got, expected.map(str::to_owned).map_err(str::to_owned), "{wanted:?}");
+            assert_eq!(
+                got,
+                expected.map(str::to_owned).map_err(str::to_owned),
+                "{wanted:?}"
+            );
         };
         let one = json!({"spec": {"containers": [{"name": "c1"}], "ephemeralContainers": [{"name": "d1"}]}});
         check(&one, "", Ok("c1"));
@@ -51,7 +70,11 @@ mod tests {
             "containers": [{"name": "c1"}, {"name": "c2"}],
             "ephemeralContainers": [{"name": "d1"}],
         }});
-        check(&two, "", Err("a container name must be specified for pod x, choose one of: [i1 c1 c2 d1]"));
+        check(
+            &two,
+            "",
+            Err("a container name must be specified for pod x, choose one of: [i1 c1 c2 d1]"),
+        );
         check(&two, "i1", Ok("i1"));
     }
 }

@@ -29,19 +29,38 @@ pub(super) async fn serve(
         return Ok(nothing);
     };
     let place = node::Place::of(api, node)?;
-    let path = format!("/containerLogs/{}/{}/{container}?{node_query}", target.namespace, target.name);
-    let asked = place.request(Method::GET, &path).body(Empty::<Bytes>::new()).map_err(ApiError::internal)?;
+    let path = format!(
+        "/containerLogs/{}/{}/{container}?{node_query}",
+        target.namespace, target.name
+    );
+    let asked = place
+        .request(Method::GET, &path)
+        .body(Empty::<Bytes>::new())
+        .map_err(ApiError::internal)?;
     let answer = place.send(&api.pki, asked).await?;
     let code = answer.status().as_u16();
     if code != 200 {
-        let text = Limited::new(answer.into_body(), REFUSAL_LIMIT).collect().await;
-        let text = text.map(|text| String::from_utf8_lossy(&text.to_bytes()).into_owned()).unwrap_or_default();
+        let text = Limited::new(answer.into_body(), REFUSAL_LIMIT)
+            .collect()
+            .await;
+        let text = text
+            .map(|text| String::from_utf8_lossy(&text.to_bytes()).into_owned())
+            .unwrap_or_default();
         return Err(node::refusal(code, &text, "pods/log", &target.name));
     }
-    let body = answer.into_body().map_err(std::io::Error::other).boxed_unsync();
+    let body = answer
+        .into_body()
+        .map_err(std::io::Error::other)
+        .boxed_unsync();
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain"));
-    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache, private"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("text/plain"),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-cache, private"),
+    );
     Ok(response)
 }

@@ -20,7 +20,12 @@ use crate::http::{BoxBody, full};
 pub use node::CLIENT_NAME;
 
 /// Serves `pods/{name}/{log,exec,attach,portforward}`. The verb itself has been authorized.
-pub async fn serve(api: &Api, ctx: &Context, target: &Target, request: Request<Incoming>) -> Response<BoxBody> {
+pub async fn serve(
+    api: &Api,
+    ctx: &Context,
+    target: &Target,
+    request: Request<Incoming>,
+) -> Response<BoxBody> {
     let served = match target.subresource.as_str() {
         "log" => log::serve(api, target, &request).await,
         "exec" => stream::serve(api, ctx, target, options::Kind::Exec, request).await,
@@ -32,8 +37,11 @@ pub async fn serve(api: &Api, ctx: &Context, target: &Target, request: Request<I
 
 fn failure(error: &ApiError) -> Response<BoxBody> {
     let mut response = Response::new(full(error.to_status().to_string()));
-    *response.status_mut() = http::StatusCode::from_u16(error.code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() =
+        http::StatusCode::from_u16(error.code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let json = http::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, json);
     response
 }

@@ -30,27 +30,48 @@ pub(super) async fn serve(
     request: Request<Incoming>,
 ) -> Result<Response<BoxBody>, ApiError> {
     let query = Query::parse(request.uri());
-    let options = admit(api, ctx, target, kind.options(), options::object(kind, &query), &query).await?;
+    let options = admit(
+        api,
+        ctx,
+        target,
+        kind.options(),
+        options::object(kind, &query),
+        &query,
+    )
+    .await?;
     authorize_create(api, ctx, target, request.headers())?;
     let pod = node::pod(api, &target.namespace, &target.name)?;
     let wanted = options["container"].as_str().unwrap_or_default();
     let container = container::choose(&pod, &target.name, wanted)?;
     let Some(node) = container::node_name(&pod) else {
-        return Err(ApiError::bad_request(format!("pod {} does not have a host assigned", target.name)));
+        return Err(ApiError::bad_request(format!(
+            "pod {} does not have a host assigned",
+            target.name
+        )));
     };
     let place = node::Place::of(api, node)?;
     if !request.headers().contains_key(header::UPGRADE) {
         return Err(ApiError::bad_request("Upgrade request required"));
     }
     let (namespace, name) = (&target.namespace, &target.name);
-    let path = format!("/{}/{namespace}/{name}/{container}?{}", kind.verb(), node_query(&options));
+    let path = format!(
+        "/{}/{namespace}/{name}/{container}?{}",
+        kind.verb(),
+        node_query(&options)
+    );
     let mut asked = place.request(Method::GET, &path);
     if let Some(headers) = asked.headers_mut() {
         headers.extend(upgrade_headers(request.headers()));
     }
-    let asked = asked.body(Empty::<Bytes>::new()).map_err(ApiError::internal)?;
+    let asked = asked
+        .body(Empty::<Bytes>::new())
+        .map_err(ApiError::internal)?;
     let answer = place.send(&api.pki, asked).await?;
-    if answer.status() == StatusCode::SWITCHING_PROTOCOLS { Ok(join(request, answer)) } else { refusal(answer).await }
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        Ok(join(request, answer))
+    } else {
+        refusal(answer).await
+    }
 }
 
 /// Port forwarding is judged as any connection, and then said not to be there.
@@ -80,12 +101,19 @@ async fn admit(
     if ctx.dry_run || query.has("dryRun") {
         return Err(ApiError::bad_request("dryRun is not supported"));
     }
-    let version = || ("".to_owned(), "v1".to_owned());
-    let ((group, version), (kind_group, kind_version)) = (version(), version());
+    let (group, version) = (String::new(), "v1".to_owned());
     let mut review = Review {
         operation: Operation::Connect,
-        kind: GroupVersionKind { group: kind_group, version: kind_version, kind: kind.to_owned() },
-        resource: GroupVersionResource { group, version, resource: "pods".to_owned() },
+        kind: GroupVersionKind {
+            group: group.clone(),
+            version: version.clone(),
+            kind: kind.to_owned(),
+        },
+        resource: GroupVersionResource {
+            group,
+            version,
+            resource: "pods".to_owned(),
+        },
         subresource: target.subresource.clone(),
         namespace: target.namespace.clone(),
         name: target.name.clone(),
@@ -107,21 +135,41 @@ async fn admit(
 }
 
 /// A WebSocket comes as GET, and must be allowed as `create` too (EC-Z-04).
-fn authorize_create(api: &Api, ctx: &Context, target: &Target, headers: &HeaderMap) -> Result<(), ApiError> {
-    let upgrade = headers.get(header::UPGRADE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+fn authorize_create(
+    api: &Api,
+    ctx: &Context,
+    target: &Target,
+    headers: &HeaderMap,
+) -> Result<(), ApiError> {
+    let upgrade = headers
+        .get(header::UPGRADE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     if !upgrade.eq_ignore_ascii_case("websocket") {
         return Ok(());
     }
-    let decision = api.authorizer.authorize(&ctx.user, &Attributes {
-        verb: "create".to_owned(),
-        version: "v1".to_owned(),
-        resource: "pods".to_owned(),
-        subresource: target.subresource.clone(),
-        namespace: target.namespace.clone(),
-        name: target.name.clone(),
-        ..Attributes::default()
-    });
-    if decision.allowed { Ok(()) } else { Err(ApiError::forbidden("", "pods", &target.name, &decision.reason)) }
+    let decision = api.authorizer.authorize(
+        &ctx.user,
+        &Attributes {
+            verb: "create".to_owned(),
+            version: "v1".to_owned(),
+            resource: "pods".to_owned(),
+            subresource: target.subresource.clone(),
+            namespace: target.namespace.clone(),
+            name: target.name.clone(),
+            ..Attributes::default()
+        },
+    );
+    if decision.allowed {
+        Ok(())
+    } else {
+        Err(ApiError::forbidden(
+            "",
+            "pods",
+            &target.name,
+            &decision.reason,
+        ))
+    }
 }
 
 /// The headers that make an upgrade; credentials of the client are not the node's business.
@@ -132,10 +180,21 @@ fn upgrade_headers(headers: &HeaderMap) -> HeaderMap {
             || name.as_str().starts_with("sec-websocket-")
             || name.as_str().starts_with("x-stream-protocol")
     };
-    let bearer = |value: &str| value.split(',').map(str::trim).filter(|p| !p.starts_with("base64url.bearer.")).collect::<Vec<_>>().join(", ");
+    let bearer = |value: &str| {
+        value
+            .split(',')
+            .map(str::trim)
+            .filter(|p| !p.starts_with("base64url.bearer."))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let mut out = HeaderMap::new();
     for (name, value) in headers.iter().filter(|(name, _)| is_upgrade(name)) {
-        let clean = value.to_str().map(bearer).ok().and_then(|text| header::HeaderValue::try_from(text).ok());
+        let clean = value
+            .to_str()
+            .map(bearer)
+            .ok()
+            .and_then(|text| header::HeaderValue::try_from(text).ok());
         out.append(name.clone(), clean.unwrap_or_else(|| value.clone()));
     }
     out
@@ -151,7 +210,8 @@ fn join(mut request: Request<Incoming>, mut answer: Response<Incoming>) -> Respo
             Err(error) => return tracing::debug!(%error, "a connection was not handed over"),
         };
         let (mut client, mut node) = (TokioIo::new(client), TokioIo::new(node));
-        let copied = tokio::io::copy_bidirectional_with_sizes(&mut client, &mut node, BUFFER, BUFFER).await;
+        let copied =
+            tokio::io::copy_bidirectional_with_sizes(&mut client, &mut node, BUFFER, BUFFER).await;
         if let Err(error) = copied {
             tracing::debug!(%error, "a stream was cut");
         }
@@ -165,8 +225,12 @@ fn join(mut request: Request<Incoming>, mut answer: Response<Incoming>) -> Respo
 /// The node said no. A 400 is put as a `Status`, anything else goes as it came.
 async fn refusal(answer: Response<Incoming>) -> Result<Response<BoxBody>, ApiError> {
     let status = answer.status();
-    let text = Limited::new(answer.into_body(), REFUSAL_LIMIT).collect().await;
-    let text = text.map(|text| String::from_utf8_lossy(&text.to_bytes()).into_owned()).unwrap_or_default();
+    let text = Limited::new(answer.into_body(), REFUSAL_LIMIT)
+        .collect()
+        .await;
+    let text = text
+        .map(|text| String::from_utf8_lossy(&text.to_bytes()).into_owned())
+        .unwrap_or_default();
     if status == StatusCode::BAD_REQUEST {
         return Err(ApiError::bad_request(text));
     }
