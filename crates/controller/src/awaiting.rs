@@ -14,8 +14,14 @@ pub(crate) async fn look(
     approvals: &[Approval],
 ) -> Result<Step, DriveError> {
     let request = &session.request;
-    if let Some(no) = approvals.iter().find(|a| a.verdict == Verdict::Deny) {
-        return Ok(Step::did(refused(session, no)));
+    // As with a yes: a no counts once its object is there too.
+    if approvals.iter().any(|a| a.verdict == Verdict::Deny) {
+        let namespace = &request.session.namespace;
+        let live = controller.cluster.approvals(namespace).await?;
+        let standing = facts::standing(approvals, &live);
+        if let Some(no) = standing.iter().find(|a| a.verdict == Verdict::Deny) {
+            return Ok(Step::did(refused(session, no)));
+        }
     }
     if controller.journal.now() >= terms.approve_until {
         let why = format!("nobody approved before {}", terms.approve_until);

@@ -48,7 +48,7 @@ pub(crate) async fn decide(
 }
 
 /// The recorded verdicts whose objects are still there and still say the same.
-fn standing(recorded: &[Approval], live: &[DebugApproval]) -> Vec<Approval> {
+pub(crate) fn standing(recorded: &[Approval], live: &[DebugApproval]) -> Vec<Approval> {
     let stands = |approval: &&Approval| {
         live.iter()
             .any(|object| api::approval(object, approval.at).is_ok_and(|found| found == **approval))

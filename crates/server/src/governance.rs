@@ -160,13 +160,20 @@ impl Governance {
         let account = format!("system:serviceaccount:{NAMESPACE}:{CONTROLLER}");
         let gate = Gate::new(live, journal.clone(), account);
         let certificate = certificates::load_or_create(&config.data_dir.join("governance"))?;
-        let webhook = webhook::serve(config.listen, &certificate, gate, stop.clone(), &mut tasks)
-            .await
-            .map_err(|source| StartError::Listen {
-                address: config.listen,
-                source,
-            })?;
-        webhooks::point_at(&admin, webhook, &certificate.ca_pem).await?;
+        let key = webhook::Key::new().map_err(certificates::CertificateError::Tls)?;
+        let serving = webhook::serve(
+            config.listen,
+            &certificate,
+            &key,
+            gate,
+            stop.clone(),
+            &mut tasks,
+        );
+        let webhook = serving.await.map_err(|source| StartError::Listen {
+            address: config.listen,
+            source,
+        })?;
+        webhooks::point_at(&admin, webhook, &key, &certificate.ca_pem).await?;
 
         let client = config.access.client_with(&controller_token)?;
         let (wakes, woken) = mpsc::channel(1024);

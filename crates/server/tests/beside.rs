@@ -310,3 +310,35 @@ async fn the_requester_adds_what_was_granted_and_nothing_else() {
     world.until("s2", "Injected").await;
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_know_its_path_gets_no_answer_from_the_webhook() {
+    let world = World::new().await;
+    let address = world.governance.as_ref().unwrap().webhook();
+    let ca =
+        std::fs::read_to_string(world.folder.path().join("governance/webhook-ca.pem")).unwrap();
+    let webhook = Access::token(&format!("https://{address}"), &ca, "none")
+        .client()
+        .unwrap();
+    let check = async |method: &str, path: &str, expected: &str| {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.body(b"{}".to_vec()).unwrap();
+        let answer = match webhook.request_text(request).await {
+            Ok(text) => text,
+            Err(kube::Error::Api(status)) => status.code.to_string(),
+            Err(error) => panic!("{path}: {error}"),
+        };
+        assert_eq!(answer, expected, "{method} {path}");
+    };
+    check("GET", "/healthz", "ok").await;
+    check("POST", "/visits", "404").await;
+    check("POST", "/objects", "404").await;
+    let path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/ephemera";
+    let configuration = world.get(path).await;
+    let url = configuration["webhooks"][0]["clientConfig"]["url"]
+        .as_str()
+        .unwrap();
+    let path = url.strip_prefix(&format!("https://{address}")).unwrap();
+    check("POST", path, "400").await;
+    world.stop().await;
+}

@@ -109,13 +109,15 @@ async fn waiting_for_approval_ends_by_people_by_time_and_by_change() {
 }
 
 #[tokio::test]
-async fn an_approval_that_is_in_the_log_but_not_in_the_cluster_counts_for_nothing() {
-    let world = World::asked("Controller").await;
-    world.drive().await.unwrap();
-    world.judge("bob", "Approve").await;
-    world.cluster.objects().approvals.clear();
-    world.drive().await.unwrap();
-    assert_eq!(world.phase(), PhaseName::AwaitingApproval);
+async fn a_verdict_that_is_in_the_log_but_not_in_the_cluster_counts_for_nothing() {
+    for verdict in ["Approve", "Deny"] {
+        let world = World::asked("Controller").await;
+        world.drive().await.unwrap();
+        world.judge("bob", verdict).await;
+        world.cluster.objects().approvals.clear();
+        world.drive().await.unwrap();
+        assert_eq!(world.phase(), PhaseName::AwaitingApproval, "{verdict}");
+    }
 }
 
 #[tokio::test]

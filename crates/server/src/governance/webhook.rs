@@ -32,10 +32,36 @@ const CONNECTIONS: usize = 512;
 /// How long a client may take to greet, and to say what it wants.
 const GREETS_WITHIN: Duration = Duration::from_secs(5);
 
+/// A path that only the API server is told, new at every start.
+///
+/// API servers show webhooks no certificate unless somebody configures one, so on its address alone a
+/// webhook would take any process of the machine for an API server, and write its inventions into the log.
+/// The path stands in the webhook configurations, which administrators can read. **It is no
+/// authentication**: an API server tells the URL of a webhook that fails to whoever asked. What a forged
+/// review can do is bounded besides: a verdict counts only with its object, a reservation only with its
+/// container.
+pub(crate) struct Key(String);
+
+impl Key {
+    pub(crate) fn new() -> Result<Self, rustls::Error> {
+        let mut bytes = [0; 16];
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        provider.secure_random.fill(&mut bytes)?;
+        Ok(Self(
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        ))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Listens and serves until `stop`; where it listens.
 pub(crate) async fn serve(
     listen: SocketAddr,
     certificate: &Certificate,
+    key: &Key,
     gate: Gate,
     stop: CancellationToken,
     tasks: &mut JoinSet<()>,
@@ -43,7 +69,7 @@ pub(crate) async fn serve(
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     let acceptor = TlsAcceptor::from(Arc::clone(&certificate.tls));
-    tasks.spawn(accept(listener, acceptor, router(gate), stop));
+    tasks.spawn(accept(listener, acceptor, router(key, gate), stop));
     Ok(address)
 }
 
@@ -55,14 +81,16 @@ enum Door {
     Objects,
 }
 
-fn router(gate: Gate) -> Router {
+fn router(key: &Key, gate: Gate) -> Router {
     let door = |door: Door| {
         post(async move |State(gate): State<Gate>, body: Bytes| answer(&gate, door, &body).await)
     };
-    Router::new()
+    let doors = Router::new()
         .route("/visits", door(Door::Visits))
         .route("/stamp", door(Door::Stamp))
-        .route("/objects", door(Door::Objects))
+        .route("/objects", door(Door::Objects));
+    Router::new()
+        .nest(&format!("/{}", key.as_str()), doors)
         .route("/healthz", get(async || "ok"))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .with_state(gate)

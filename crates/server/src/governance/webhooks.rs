@@ -7,15 +7,18 @@ use kube::Client;
 use serde_json::{Value, json};
 
 use super::provision::{ProvisionError, ensure};
+use super::webhook::Key;
 
 /// Points the cluster's webhook configurations at this address.
 pub(crate) async fn point_at(
     admin: &Client,
     address: SocketAddr,
+    key: &Key,
     ca_pem: &str,
 ) -> Result<(), ProvisionError> {
     const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
-    let [validating, mutating] = configurations(address, ca_pem);
+    let [validating, mutating] =
+        configurations(&format!("https://{address}/{}", key.as_str()), ca_pem);
     let path = format!("{GROUP}/validatingwebhookconfigurations");
     // Validation first: what is not yet stamped is refused, never let through unseen.
     ensure(admin, &path, &validating).await?;
@@ -23,7 +26,7 @@ pub(crate) async fn point_at(
     ensure(admin, &path, &mutating).await
 }
 
-fn configurations(address: SocketAddr, ca_pem: &str) -> [Value; 2] {
+fn configurations(base: &str, ca_pem: &str) -> [Value; 2] {
     let visits = [
         rule("", &["v1"], &["UPDATE"], &["pods/ephemeralcontainers"]),
         rule("", &["v1"], &["CONNECT"], &["pods/attach", "pods/exec"]),
@@ -43,7 +46,7 @@ fn configurations(address: SocketAddr, ca_pem: &str) -> [Value; 2] {
         json!({
             "name": format!("{name}.ephemera.dev"),
             "admissionReviewVersions": ["v1"],
-            "clientConfig": {"url": format!("https://{address}/{name}"), "caBundle": ca},
+            "clientConfig": {"url": format!("{base}/{name}"), "caBundle": ca},
             "failurePolicy": "Fail",
             "matchPolicy": "Equivalent",
             "sideEffects": "NoneOnDryRun",
