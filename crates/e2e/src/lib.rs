@@ -1,1 +1,1 @@
-//! To be written.
+//! End-to-end stories on real containers; all of them are tests, in `tests/it`.
