@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use cluster_sandbox::runtime::{Images, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -68,6 +69,9 @@ pub enum StartError {
     #[error("the node could not be registered")]
     Register(#[source] Box<kube::Error>),
 }
+
+/// How long what is under way for a Pod may take to end when the node stops.
+const LAST_STEPS: Duration = Duration::from_secs(10);
 
 /// A running node.
 pub struct Node {
@@ -139,7 +143,12 @@ impl Node {
         self.loops.wait().await;
         // Without the dispatcher each worker ends at its next turn.
         self.pods.close();
-        self.pods.wait().await;
+        if tokio::time::timeout(LAST_STEPS, self.pods.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a Pod's last step was cut off");
+        }
         if keep == Keep::Nothing {
             self.stop_sandboxes().await;
         }

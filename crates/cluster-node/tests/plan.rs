@@ -1,5 +1,8 @@
 //! What is to be done next for a Pod, and what is reported of it, from its spec and records alone.
-#![expect(clippy::unwrap_used, reason = "a test whose set-up fails is to end there")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose set-up fails is to end there"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,8 @@
 //! The node's endpoint: who is let in, and `exec` over a WebSocket of both framings.
-#![expect(clippy::unwrap_used, reason = "a test whose set-up fails is to end there")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose set-up fails is to end there"
+)]
 
 mod echo;
 
