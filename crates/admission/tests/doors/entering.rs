@@ -1,12 +1,12 @@
 //! An ephemeral container arrives.
 
-use admission::Answer;
+use admission::{Answer, RefusedKind};
 use serde_json::{Value, json};
 use session::{Event, Phase};
 
 use crate::world::{
-    CONTROLLER, HANDLE, SESSION, World, adding, adding_many, container, merge, policy, recorded,
-    review, said,
+    CONTROLLER, HANDLE, SESSION, World, adding, adding_many, container, joining, merge, policy,
+    recorded, review, said,
 };
 
 /// The container with something changed.
@@ -313,4 +313,29 @@ async fn what_this_webhook_was_not_made_for_is_refused() {
     let mut request = recorded("ephemeralcontainers");
     request["oldObject"] = Value::Null;
     assert!(!world.gate.visits(&review(&request)).await.is_allowed());
+}
+
+#[tokio::test]
+async fn while_the_ledger_cannot_write_the_answer_is_no_and_says_so() {
+    let world = World::approved("Requester").await;
+    world.disk.breaks();
+    for _ in 0..2 {
+        let answer = world.gate.visits(&adding("alice", &container())).await;
+        let Answer::Refused(no) = &answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!(no.kind, RefusedKind::Unavailable, "it may be tried again");
+        assert!(no.message.contains("ledger cannot write"), "{}", no.message);
+    }
+    assert!(!reserved(&world));
+
+    let world = World::visited().await;
+    world.disk.breaks();
+    let answer = world.gate.visits(&joining("attach", "alice", HANDLE)).await;
+    assert!(said(&answer).contains("ledger cannot write"), "{answer:?}");
+
+    let world = World::new().await;
+    world.disk.breaks();
+    let answer = world.ask("alice", "Controller").await;
+    assert!(said(&answer).contains("ledger cannot write"), "{answer:?}");
 }

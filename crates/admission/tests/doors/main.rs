@@ -7,6 +7,7 @@
 )]
 
 mod connecting;
+mod disk;
 mod entering;
 mod own_objects;
 mod world;

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use session::event::{Commit, Grant, Surroundings};
 use session::{Container, Event, Session};
 
+use crate::disk::Breaking;
+
 pub(crate) const CONTROLLER: &str = "system:serviceaccount:ephemera-system:ephemera-controller";
 pub(crate) const SESSION: &str = "0f9d2c41-77aa-4c1e-9b1e-1f1f1f1f1f1f";
 pub(crate) const HANDLE: &str = "visit-0f9d2c41";
@@ -81,6 +83,7 @@ pub(crate) struct World {
     pub(crate) journal: Journal,
     pub(crate) gate: Gate,
     pub(crate) clock: Arc<Mutex<Timestamp>>,
+    pub(crate) disk: Arc<Breaking>,
     _folder: tempfile::TempDir,
 }
 
@@ -88,7 +91,8 @@ impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let signer = keys::create_or_load(folder.path(), "ephemera.dev/log/test").unwrap();
-        let store = Store::open(folder.path(), signer).unwrap();
+        let disk = Arc::new(Breaking::new(folder.path()));
+        let store = Store::on_disk(disk.clone(), signer).unwrap();
         let clock = Arc::new(Mutex::new("2026-11-22T10:40:00Z".parse().unwrap()));
         let time = Arc::clone(&clock);
         let now = Arc::new(move || *time.lock().unwrap());
@@ -100,6 +104,7 @@ impl World {
             journal,
             gate,
             clock,
+            disk,
             _folder: folder,
         };
         world.cluster.objects().pod = Some(recorded("ephemeralcontainers")["oldObject"].clone());

@@ -4,7 +4,8 @@ use controller::{DriveError, Next};
 use serde_json::json;
 use session::{Event, Phase, PhaseName};
 
-use crate::world::{Adding, World, person, policy, running};
+use crate::fake::Adding;
+use crate::world::{World, person, policy, running};
 
 /// After one look, the session is over, and says this.
 async fn check(change: impl AsyncFnOnce(&World), expected: PhaseName, says: &str) {

@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use base64::Engine as _;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -47,9 +48,8 @@ impl Key {
         let mut bytes = [0; 16];
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         provider.secure_random.fill(&mut bytes)?;
-        Ok(Self(
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        ))
+        let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+        Ok(Self(text))
     }
 
     pub(crate) fn as_str(&self) -> &str {
