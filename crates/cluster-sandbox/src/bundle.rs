@@ -20,7 +20,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) cwd: &'a str,
     /// Namespaces by kind; a path joins, none makes a new one. What is not listed is the node's.
     pub(crate) namespaces: Vec<(&'static str, Option<PathBuf>)>,
-    pub(crate) shm: Option<&'a Path>,
+    pub(crate) shm: &'a Path,
     pub(crate) cgroup: Option<&'a str>,
     pub(crate) hierarchies: &'a Hierarchies,
 }
@@ -126,16 +126,8 @@ fn mounts(parts: &Parts<'_>) -> Vec<Value> {
             &["nosuid", "noexec", "nodev", "relatime", sys],
         ));
     }
-    match parts.shm {
-        Some(shm) if !is_mounted_over(&parts.config.mounts, "/dev/shm") => {
-            mounts.push(bind(shm, "/dev/shm", false, false))
-        }
-        Some(_) => {}
-        None => mounts.push(fixed(
-            "/dev/shm",
-            "tmpfs",
-            &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"],
-        )),
+    if !is_mounted_over(&parts.config.mounts, "/dev/shm") {
+        mounts.push(bind(parts.shm, "/dev/shm", false, false));
     }
     // Parents before what is mounted inside them.
     let mut own: Vec<&Mount> = parts.config.mounts.iter().collect();

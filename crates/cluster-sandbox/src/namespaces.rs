@@ -79,7 +79,7 @@ pub(crate) fn held(folder: &Path, kind: &str) -> Option<PathBuf> {
     const NSFS: i64 = 0x6e73_6673;
     let path = folder.join(kind);
     let kind = rustix::fs::statfs(&path).ok()?.f_type;
-    (i64::try_from(kind).ok()? == NSFS).then_some(path)
+    (kind == NSFS).then_some(path)
 }
 
 /// Lets all namespaces of a folder go. Idempotent.

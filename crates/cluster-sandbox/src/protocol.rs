@@ -67,6 +67,10 @@ pub(crate) enum Workload {
 
 /// Everything a helper needs beside the OCI bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "fields of the container's configuration, handed on as they are"
+)]
 pub(crate) struct Plan {
     pub(crate) id: String,
     pub(crate) workload: Workload,

@@ -81,11 +81,11 @@ impl Reference {
         let mut text = self.repository();
         match (&self.tag, &self.digest) {
             (None, None) => text.push_str(":latest"),
-            (Some(tag), _) => text.push_str(&format!(":{tag}")),
+            (Some(tag), _) => text.extend([":", tag]),
             _ => {}
         }
         if let Some(digest) = &self.digest {
-            text.push_str(&format!("@{digest}"));
+            text.extend(["@", digest]);
         }
         text
     }

@@ -98,6 +98,10 @@ pub enum Seccomp {
 
 /// The security context of a container with the Pod's inheritance already resolved.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of its own in the CRI"
+)]
 pub struct Security {
     /// User id; `None` takes the image's user.
     pub run_as_user: Option<u32>,
@@ -234,6 +238,10 @@ pub struct TerminalSize {
 
 /// Which streams a client wants of an exec or attach.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of its own in the CRI"
+)]
 pub struct StreamOptions {
     /// Bytes to the process.
     pub stdin: bool,

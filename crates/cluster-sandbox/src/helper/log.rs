@@ -116,7 +116,7 @@ mod tests {
         let mut seen = Vec::new();
         for chunk in chunks {
             split(&mut unfinished, chunk, |tag, content| {
-                seen.push((tag, content.to_vec()))
+                seen.push((tag, content.to_vec()));
             });
         }
         let expected: Vec<_> = expected

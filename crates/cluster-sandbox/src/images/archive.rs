@@ -360,7 +360,7 @@ pub(super) fn finish(
 
 /// Checks every digest of an image and unpacks its layers into `staging`.
 pub(super) fn prepare(
-    found: Found,
+    found: &Found,
     staging: &Path,
     store: &ImageStore,
 ) -> Result<Prepared, ArchiveError> {
@@ -376,16 +376,7 @@ pub(super) fn prepare(
     };
     let (id, config_path) = file(&manifest.config)?;
     let config: ImageConfig = parse("image config", &document(&config_path)?)?;
-    if config.os != "linux" || config.architecture != super::manifest::architecture() {
-        return Err(ArchiveError::Platform(super::manifest::architecture()));
-    }
-    let diffs = &config.rootfs.diff_ids;
-    if diffs.len() != manifest.layers.len() {
-        return Err(ArchiveError::LayerCount {
-            config: diffs.len(),
-            manifest: manifest.layers.len(),
-        });
-    }
+    check_fit(&config, &manifest)?;
     let mut prepared = Prepared {
         manifest: Descriptor {
             media_type: media::MANIFEST.to_owned(),
@@ -400,9 +391,12 @@ pub(super) fn prepare(
         id,
     };
     let mut budget = Budget::default();
-    for (layer, diff) in manifest.layers.iter().zip(diffs) {
+    for (layer, diff) in manifest.layers.iter().zip(&config.rootfs.diff_ids) {
         let (name, path) = file(layer)?;
-        let folder = staging.join(format!("layer-{}", prepared.layers.len()));
+        let own = tempfile::Builder::new()
+            .prefix("layer-")
+            .tempdir_in(staging)?;
+        let folder = own.keep().join("root");
         let known = prepared.layers.iter().any(|(known, _)| known == diff);
         layer::unpack(&path, &folder, diff, &mut budget).map_err(|source| ArchiveError::Layer {
             digest: layer.digest.clone(),
@@ -423,6 +417,21 @@ pub(super) fn prepare(
         .ok_or_else(|| ArchiveError::Missing(digest.clone()))?;
     prepared.blobs.push((digest, manifest_path.clone()));
     Ok(prepared)
+}
+
+fn check_fit(config: &ImageConfig, manifest: &Manifest) -> Result<(), ArchiveError> {
+    let architecture = super::manifest::architecture();
+    if config.os != "linux" || config.architecture != architecture {
+        return Err(ArchiveError::Platform(architecture));
+    }
+    let layers = config.rootfs.diff_ids.len();
+    if layers != manifest.layers.len() {
+        return Err(ArchiveError::LayerCount {
+            config: layers,
+            manifest: manifest.layers.len(),
+        });
+    }
+    Ok(())
 }
 
 fn check_digest(path: &Path, digest: &str) -> Result<(), ArchiveError> {

@@ -311,13 +311,12 @@ impl Unpacker {
                 Mode::empty(),
             )
         };
-        let folder = match open() {
-            Ok(folder) => folder,
-            Err(_) => {
-                clear(parent, &place.name)?;
-                mkdirat(parent, &place.name, Mode::from_raw_mode(0o755))?;
-                open()?
-            }
+        let folder = if let Ok(folder) = open() {
+            folder
+        } else {
+            clear(parent, &place.name)?;
+            mkdirat(parent, &place.name, Mode::from_raw_mode(0o755))?;
+            open()?
         };
         self.own(entry, &folder)?;
         fchmod(&folder, mode(entry))
@@ -497,5 +496,39 @@ fn clear(parent: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(Errno::ISDIR | Errno::PERM) => unlinkat(parent, name, AtFlags::REMOVEDIR),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bomb_is_refused_before_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let blob = folder.path().join("blob");
+        let mut tar = tar::Builder::new(File::create(&blob).unwrap());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(2048);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, "big", &[0_u8; 2048][..])
+            .unwrap();
+        tar.finish().unwrap();
+        let target = folder.path().join("layer");
+        let error = unpack(&blob, &target, "sha256:", &mut Budget::of(1024)).unwrap_err();
+        assert!(matches!(error, LayerError::TooBig(_)), "{error}");
+        assert!(!target.join("big").exists());
+    }
+
+    #[test]
+    fn links_may_lead_anywhere_inside() {
+        let check = |parent: &str, link: &str| climbs(Path::new(parent), Path::new(link));
+        assert!(!check("usr/bin", "../lib/x") && !check("", "/etc/passwd") && !check("a", "../b"));
+        assert!(
+            check("", "../x")
+                && check("a", "../../x")
+                && check("a", "/../x")
+                && check("a", "b/../../../x")
+        );
     }
 }

@@ -66,7 +66,7 @@ pub enum ImageError {
 }
 
 /// An image ready to be run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Runnable {
     pub(crate) settings: Settings,
     /// Unpacked layers, topmost first.
@@ -156,7 +156,7 @@ impl ImageStore {
         let images = archive::read(path, staging.path()).map_err(refused)?;
         let mut loaded = Vec::new();
         for image in images {
-            let prepared = archive::prepare(image, staging.path(), self).map_err(refused)?;
+            let prepared = archive::prepare(&image, staging.path(), self).map_err(refused)?;
             loaded.push(prepared);
         }
         loaded
@@ -181,7 +181,7 @@ impl ImageStore {
         let _lock = self.lock()?;
         let staging = self.staging()?;
         let image = host::build(&tag, paths, staging.path())?;
-        let prepared = archive::prepare(image, staging.path(), self).map_err(|source| {
+        let prepared = archive::prepare(&image, staging.path(), self).map_err(|source| {
             ImageError::Archive {
                 path: PathBuf::from(name),
                 source,
@@ -396,14 +396,14 @@ impl ImageStore {
     }
 
     fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest, ImageError> {
-        self.parse(&self.blob(&descriptor.digest))
+        Self::parse(&self.blob(&descriptor.digest))
     }
 
     fn config(&self, manifest: &Manifest) -> Result<ImageConfig, ImageError> {
-        self.parse(&self.blob(&manifest.config.digest))
+        Self::parse(&self.blob(&manifest.config.digest))
     }
 
-    fn parse<T: serde::de::DeserializeOwned>(&self, path: &Path) -> Result<T, ImageError> {
+    fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ImageError> {
         let found = durable::read_json(path)
             .and_then(|value| value.ok_or_else(|| io::ErrorKind::NotFound.into()));
         found.map_err(|source| ImageError::Store {

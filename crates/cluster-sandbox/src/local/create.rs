@@ -124,15 +124,7 @@ fn prepare(
 ) -> Result<ContainerRecord, RuntimeError> {
     let folder = inner.container_folder(id);
     std::fs::create_dir_all(&folder).map_err(failed("make the container's folder"))?;
-    let image = match workload {
-        Workload::Command => inner.images.runnable(&config.image).map_err(image_error)?,
-        Workload::Pause => Runnable {
-            settings: crate::images::Settings::default(),
-            layers: Vec::new(),
-            image_id: String::new(),
-            image_ref: String::new(),
-        },
-    };
+    let image = image_of(inner, &config, workload)?;
     let root =
         overlay::mount_root(&folder, &image.layers).map_err(failed("make the root file system"))?;
     let user = identity::resolve(&root, &image.settings.user, &config.security)
@@ -158,27 +150,22 @@ fn prepare(
         target,
     };
     let sandbox_folder = inner.sandbox_folder(&sandbox.id);
-    let shm = sandbox_folder.join("shm");
+    let shm = if sandbox.config.host_ipc {
+        PathBuf::from("/dev/shm")
+    } else {
+        sandbox_folder.join("shm")
+    };
     let parts = Parts {
         config: &config,
         command: &plan.command,
         env: &plan.env,
         cwd: &plan.cwd,
         namespaces: namespace_paths(&sandbox_folder, &config.pid, pid_path),
-        shm: Some(if sandbox.config.host_ipc {
-            Path::new("/dev/shm")
-        } else {
-            &shm
-        }),
+        shm: &shm,
         cgroup: cgroup.as_deref(),
         hierarchies: &inner.hierarchies,
     };
-    let write = |name: &str, value: &serde_json::Value| {
-        durable::write_json(&folder.join(name), value, Sync::Process)
-    };
-    write(file::BUNDLE, &bundle::spec(&parts)).map_err(failed("write the bundle"))?;
-    durable::write_json(&folder.join(file::PLAN), &plan, Sync::Process)
-        .map_err(failed("write the plan"))?;
+    let bundle = bundle::spec(&parts);
     let record = ContainerRecord {
         sandbox: sandbox.id.clone(),
         config,
@@ -187,9 +174,27 @@ fn prepare(
         created_at: clock::now(),
         is_pause: workload == Workload::Pause,
     };
-    durable::write_json(&folder.join(file::RECORD), &record, Sync::Process)
-        .map_err(failed("record the container"))?;
+    // The record last: a folder without one was being made, and is cleared away.
+    write(&folder, file::BUNDLE, &bundle)?;
+    write(&folder, file::PLAN, &plan)?;
+    write(&folder, file::RECORD, &record)?;
     Ok(record)
+}
+
+fn write<T: serde::Serialize>(folder: &Path, name: &str, value: &T) -> Result<(), RuntimeError> {
+    durable::write_json(&folder.join(name), value, Sync::Process)
+        .map_err(failed("record the container"))
+}
+
+fn image_of(
+    inner: &Inner,
+    config: &ContainerConfig,
+    workload: Workload,
+) -> Result<Runnable, RuntimeError> {
+    match workload {
+        Workload::Command => inner.images.runnable(&config.image).map_err(image_error),
+        Workload::Pause => Ok(Runnable::default()),
+    }
 }
 
 fn working_folder(config: &ContainerConfig, image: &Runnable) -> String {

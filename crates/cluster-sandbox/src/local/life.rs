@@ -20,7 +20,7 @@ use crate::runtime::{ContainerState, Exit, RuntimeError};
 use crate::{cgroups, process};
 
 /// How long a helper may take to start its container.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// How long a killed container may take to end.
 const END: Duration = Duration::from_secs(10);
 

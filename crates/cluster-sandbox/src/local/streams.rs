@@ -2,15 +2,18 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use rustix::pipe::{PipeFlags, pipe_with};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
-use super::client::{self, Answer};
+use super::client::{self, Answer, Replies};
 use super::terminal::Terminal;
 use super::{Inner, blocking, failed, guard};
 use crate::protocol::{Reply, Request, StreamSet};
@@ -129,53 +132,63 @@ pub(super) async fn exec(
     .await?;
     match answer.reply {
         Reply::Running => {}
-        Reply::Failed { message } => {
-            return Err(RuntimeError::Failed {
-                step: "exec in the container",
-                message,
-            });
-        }
-        other => {
-            return Err(failed("exec in the container")(format!(
-                "the helper said {other:?}"
-            )));
-        }
+        Reply::Failed { message } => return Err(failed(EXEC)(message)),
+        other => return Err(failed(EXEC)(format!("the helper said {other:?}"))),
     }
-    let (mut replies, _hold) =
-        client::converse(answer.socket, answer.rest).map_err(failed("talk to the helper"))?;
     let (over, ended) = watch::channel(false);
-    // The helper tells the end once; it is awaited here so that a terminal's reader knows of it, too.
-    let exit = tokio::spawn(async move {
-        let _hold = _hold;
+    let exit = exit_of_command(answer.socket, answer.rest, over)?;
+    match answer.file {
+        Some(master) => terminal_streams(master, ended, options, exit),
+        None => Ok(Streams {
+            stdin: writer(pipes.stdin)?,
+            stdout: reader(pipes.stdout)?,
+            stderr: reader(pipes.stderr)?,
+            resize: None,
+            exit,
+        }),
+    }
+}
+
+const EXEC: &str = "exec in the container";
+const ATTACH: &str = "attach to the container";
+
+type ExitCode = BoxFuture<'static, Result<i32, RuntimeError>>;
+
+/// The result of a task that waits for an end.
+fn joined(step: &'static str, task: JoinHandle<Result<i32, RuntimeError>>) -> ExitCode {
+    task.map(move |joined| joined.unwrap_or_else(|error| Err(failed(step)(error))))
+        .boxed()
+}
+
+/// The helper tells the end once; it is awaited in a task so that a terminal's reader knows of it, too.
+fn exit_of_command(
+    socket: UnixStream,
+    rest: Vec<u8>,
+    over: watch::Sender<bool>,
+) -> Result<ExitCode, RuntimeError> {
+    let (mut replies, open) =
+        client::converse(socket, rest).map_err(failed("talk to the helper"))?;
+    let task = tokio::spawn(async move {
         let code = loop {
             match replies.next().await {
                 Ok(Some(Reply::Ended { code })) => break Ok(code),
                 Ok(Some(_)) => {}
-                Ok(None) | Err(_) => {
-                    break Err(failed("exec in the container")("its helper went away"));
-                }
+                Ok(None) | Err(_) => break Err(failed(EXEC)("its helper went away")),
             }
         };
+        drop(open);
         over.send_replace(true);
         code
     });
-    let exit = exit
-        .map(|joined| joined.unwrap_or_else(|error| Err(failed("exec in the container")(error))))
-        .boxed();
-    let Some(master) = answer.file else {
-        let (stdin, stdout, stderr) = (
-            writer(pipes.stdin)?,
-            reader(pipes.stdout)?,
-            reader(pipes.stderr)?,
-        );
-        return Ok(Streams {
-            stdin,
-            stdout,
-            stderr,
-            resize: None,
-            exit,
-        });
-    };
+    Ok(joined(EXEC, task))
+}
+
+fn terminal_streams(
+    master: OwnedFd,
+    ended: watch::Receiver<bool>,
+    options: StreamOptions,
+    exit: ExitCode,
+) -> Result<Streams, RuntimeError> {
     let terminal = Terminal::new(master, ended).map_err(failed("use the terminal"))?;
     let stdin = options
         .stdin
@@ -184,10 +197,9 @@ pub(super) async fn exec(
         .stdout
         .then(|| Box::new(terminal.clone()) as Box<dyn AsyncRead + Send + Unpin>);
     let (resize, mut sizes) = mpsc::channel::<TerminalSize>(4);
-    let sized = terminal.clone();
     tokio::spawn(async move {
         while let Some(size) = sizes.recv().await {
-            sized.resize(size);
+            terminal.resize(size);
         }
     });
     Ok(Streams {
@@ -204,7 +216,7 @@ pub(super) async fn attach(
     id: &str,
     options: StreamOptions,
 ) -> Result<Streams, RuntimeError> {
-    let mut state = running(inner, id)?;
+    let state = running(inner, id)?;
     let (tty, has_stdin) = guard(&inner.containers)
         .get(id)
         .map(|container| (container.record.config.tty, container.record.config.stdin))
@@ -217,48 +229,16 @@ pub(super) async fn attach(
     let pipes = Pipes::make(streams).map_err(failed("make pipes"))?;
     let (answer, pipes) = ask(inner, id, Request::Attach { streams }, pipes).await?;
     if answer.reply != Reply::Attached {
-        return Err(failed("attach to the container")(format!(
+        return Err(failed(ATTACH)(format!(
             "the helper said {:?}",
             answer.reply
         )));
     }
-    let (mut replies, mut requests) =
+    let (replies, requests) =
         client::converse(answer.socket, answer.rest).map_err(failed("talk to the helper"))?;
-    let (resize, mut sizes) = mpsc::channel::<TerminalSize>(4);
-    let exit = tokio::spawn(async move {
-        let mut sizes_open = true;
-        let told = loop {
-            tokio::select! {
-                reply = replies.next() => match reply {
-                    Ok(Some(Reply::Exited(exit))) => break Some(exit.code),
-                    Ok(Some(_)) => {}
-                    Ok(None) | Err(_) => break None,
-                },
-                size = sizes.recv(), if sizes_open => match size {
-                    Some(size) => {
-                        let request = Request::Resize { width: size.width, height: size.height };
-                        let mut line = serde_json::to_vec(&request).unwrap_or_default();
-                        line.push(b'\n');
-                        let _ = requests.write_all(&line).await;
-                    }
-                    None => sizes_open = false,
-                },
-            }
-        };
-        if let Some(code) = told {
-            return Ok(code);
-        }
-        let over = state
-            .wait_for(|state| !matches!(state, ContainerState::Running { .. }))
-            .await;
-        match over.as_deref() {
-            Ok(ContainerState::Exited(exit)) => Ok(exit.code),
-            _ => Err(failed("attach to the container")("its helper went away")),
-        }
-    });
-    let exit = exit
-        .map(|joined| joined.unwrap_or_else(|error| Err(failed("attach to the container")(error))))
-        .boxed();
+    let (resize, sizes) = mpsc::channel::<TerminalSize>(4);
+    let task = tokio::spawn(exit_of_container(replies, requests, sizes, state));
+    let exit = joined(ATTACH, task);
     let resize = tty.then_some(resize);
     Ok(Streams {
         stdin: writer(pipes.stdin)?,
@@ -267,4 +247,39 @@ pub(super) async fn attach(
         resize,
         exit,
     })
+}
+
+/// Hands new sizes on until the helper tells the exit, after the last byte of output.
+async fn exit_of_container(
+    mut replies: Replies,
+    mut requests: WriteHalf<tokio::net::UnixStream>,
+    mut sizes: mpsc::Receiver<TerminalSize>,
+    mut state: watch::Receiver<ContainerState>,
+) -> Result<i32, RuntimeError> {
+    let mut sizes_open = true;
+    loop {
+        tokio::select! {
+            reply = replies.next() => match reply {
+                Ok(Some(Reply::Exited(exit))) => return Ok(exit.code),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break,
+            },
+            size = sizes.recv(), if sizes_open => match size {
+                Some(size) => {
+                    let request = Request::Resize { width: size.width, height: size.height };
+                    let mut line = serde_json::to_vec(&request).unwrap_or_default();
+                    line.push(b'\n');
+                    let _ = requests.write_all(&line).await;
+                }
+                None => sizes_open = false,
+            },
+        }
+    }
+    let over = state
+        .wait_for(|state| !matches!(state, ContainerState::Running { .. }))
+        .await;
+    match over.as_deref() {
+        Ok(ContainerState::Exited(exit)) => Ok(exit.code),
+        _ => Err(failed(ATTACH)("its helper went away")),
+    }
 }

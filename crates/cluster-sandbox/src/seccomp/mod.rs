@@ -141,9 +141,11 @@ pub(crate) fn localhost(path: &Path, capabilities: u64) -> Result<Vec<String>, S
 /// A program as hexadecimal instructions, to travel in a plan.
 fn encode(program: &BpfProgram) -> String {
     let bytes = program.iter().flat_map(|instruction| {
-        let [a, b] = instruction.code.to_le_bytes();
-        let [c, d, e, f] = instruction.k.to_le_bytes();
-        [a, b, instruction.jt, instruction.jf, c, d, e, f]
+        let mut bytes = [0; 8];
+        bytes[..2].copy_from_slice(&instruction.code.to_le_bytes());
+        (bytes[2], bytes[3]) = (instruction.jt, instruction.jf);
+        bytes[4..].copy_from_slice(&instruction.k.to_le_bytes());
+        bytes
     });
     hex::encode(bytes.collect::<Vec<u8>>())
 }
@@ -155,14 +157,12 @@ pub(crate) fn decode(text: &str) -> Option<Vec<Instruction>> {
     if !rest.is_empty() || instructions.is_empty() {
         return None;
     }
-    let decoded = instructions
-        .iter()
-        .map(|&[a, b, jump_true, jump_false, c, d, e, f]| Instruction {
-            code: u16::from_le_bytes([a, b]),
-            jump_true,
-            jump_false,
-            operand: u32::from_le_bytes([c, d, e, f]),
-        });
+    let decoded = instructions.iter().map(|bytes| Instruction {
+        code: u16::from_le_bytes([bytes[0], bytes[1]]),
+        jump_true: bytes[2],
+        jump_false: bytes[3],
+        operand: u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
+    });
     Some(decoded.collect())
 }
 
