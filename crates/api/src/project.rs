@@ -17,9 +17,8 @@ pub fn status(session: &Session, entries: &[u64]) -> DebugSessionStatus {
     let terms = phase.terms();
     let (started, exit) = match phase {
         session::Phase::Running { started, .. } => (Some(started), None),
-        session::Phase::Ended { exit, .. } | session::Phase::Closed { exit, .. } => {
-            (None, Some(exit))
-        }
+        session::Phase::Ended { started, exit, .. }
+        | session::Phase::Closed { started, exit, .. } => (started.as_ref(), Some(exit)),
         _ => (None, None),
     };
     DebugSessionStatus {

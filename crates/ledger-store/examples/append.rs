@@ -153,5 +153,5 @@ fn to_f64(number: u64) -> f64 {
 
 #[expect(clippy::print_stdout, reason = "printing is what this program is for")]
 fn show(name: &str, value: f64, unit: &str) {
-    println!("{name:32} {value:12.3} {unit}");
+    println!("{:32} {value:12.3} {}", name.replace(' ', "_"), unit.replace(' ', "_"));
 }

@@ -49,6 +49,8 @@ pub enum Phase {
     Ended {
         /// The visit.
         visit: Visit,
+        /// Where and what ran; absent if its process was never seen.
+        started: Option<Started>,
         /// How.
         exit: Exit,
     },
@@ -56,6 +58,8 @@ pub enum Phase {
     Closed {
         /// The visit.
         visit: Visit,
+        /// Where and what had run; absent if its process was never seen.
+        started: Option<Started>,
         /// How it had ended.
         exit: Exit,
     },

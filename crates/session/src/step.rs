@@ -224,13 +224,28 @@ fn visiting(phase: Phase, event: &Event, out_of_order: Refusal) -> Result<Phase,
             visit.overstayed = true;
             Ok(Phase::Running { visit, started })
         }
-        (Phase::Injected { visit } | Phase::Running { visit, .. }, Event::Ended(exit)) => {
-            Ok(Phase::Ended {
+        (Phase::Injected { visit }, Event::Ended(exit)) => Ok(Phase::Ended {
+            visit,
+            started: None,
+            exit: exit.clone(),
+        }),
+        (Phase::Running { visit, started }, Event::Ended(exit)) => Ok(Phase::Ended {
+            visit,
+            started: Some(started),
+            exit: exit.clone(),
+        }),
+        (
+            Phase::Ended {
                 visit,
-                exit: exit.clone(),
-            })
-        }
-        (Phase::Ended { visit, exit }, Event::Closed(_)) => Ok(Phase::Closed { visit, exit }),
+                started,
+                exit,
+            },
+            Event::Closed(_),
+        ) => Ok(Phase::Closed {
+            visit,
+            started,
+            exit,
+        }),
         _ => Err(out_of_order),
     }
 }
