@@ -68,6 +68,9 @@ pub(super) fn is_finished(resource: &Resource, object: &Value) -> bool {
 }
 
 fn mark(resource: &Resource, object: &mut Value, grace: i64, now: Timestamp, marked: bool) {
+    if marked && object["metadata"]["deletionGracePeriodSeconds"].as_i64() == Some(grace) {
+        return;
+    }
     let since = if marked { deletion_start(object) } else { None };
     let at = since.unwrap_or(now) + jiff::SignedDuration::from_secs(grace);
     let at = if since.is_some() && at < now { now } else { at };

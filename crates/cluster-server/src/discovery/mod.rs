@@ -70,6 +70,7 @@ impl Discovery {
     }
 
     fn openapi(&self, rest: &[&str], headers: &HeaderMap) -> Result<Answer, ApiError> {
+        crate::http::accepts_json(headers)?;
         let generation = self.kinds.generation();
         let key = rest.join("/");
         {
@@ -77,15 +78,10 @@ impl Discovery {
                 .documents
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            if let Some(bytes) = documents
-                .1
-                .get(&key)
-                .filter(|_| documents.0 == generation && rest != ["v2"])
-            {
+            if let Some(bytes) = documents.1.get(&key).filter(|_| documents.0 == generation) {
                 return Ok(Answer::Json(200, bytes.clone()));
             }
         }
-        crate::http::accepts_json(headers)?;
         let Some(document) = openapi::document(&self.kinds, rest) else {
             return Ok(not_found());
         };

@@ -69,7 +69,8 @@ impl Query {
             Some("Strict") => Ok(FieldValidation::Strict),
             Some(other) => {
                 let field = Path::new("fieldValidation");
-                let error = FieldError::not_supported(&field, other, &["Ignore", "Strict", "Warn"]);
+                let error =
+                    FieldError::not_supported(&field, other, &["", "Ignore", "Strict", "Warn"]);
                 Err(ApiError::invalid("meta.k8s.io", options, "", &[error]))
             }
         }

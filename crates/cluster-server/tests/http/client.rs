@@ -1,0 +1,186 @@
+//! A server in a temporary directory, and a client for it that shows everything.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use cluster_server::clock::Clock;
+use cluster_server::{Config, Server};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::pem::PemObject;
+use serde_json::Value;
+use tokio_rustls::TlsConnector;
+
+/// A request.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    method: String,
+    path: String,
+    accept: String,
+    token: Option<String>,
+    body: Option<(String, String)>,
+}
+
+impl Wanted {
+    pub(crate) fn new(method: &str, path: &str) -> Self {
+        let accept = "application/json".to_owned();
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            accept,
+            token: None,
+            body: None,
+        }
+    }
+
+    pub(crate) fn accept(mut self, accept: &str) -> Self {
+        accept.clone_into(&mut self.accept);
+        self
+    }
+
+    pub(crate) fn token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    pub(crate) fn body(mut self, media_type: &str, body: &str) -> Self {
+        self.body = Some((media_type.to_owned(), body.to_owned()));
+        self
+    }
+}
+
+pub(crate) struct Cluster {
+    server: Server,
+    tls: TlsConnector,
+    _data_dir: tempfile::TempDir,
+}
+
+impl Cluster {
+    pub(crate) async fn start() -> Self {
+        let data_dir = tempfile::tempdir().expect("a directory");
+        let listen = (Ipv4Addr::LOCALHOST, 0).into();
+        let config = Config {
+            data_dir: data_dir.path().to_owned(),
+            listen,
+            bare: true,
+            clock: Clock::system(),
+        };
+        let server = Server::start(config).await.expect("a server");
+        let mut roots = rustls::RootCertStore::empty();
+        let ca = rustls_pki_types::CertificateDer::from_pem_slice(server.ca_pem().as_bytes())
+            .expect("a certificate");
+        roots.add(ca).expect("an authority");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions");
+        let tls = TlsConnector::from(Arc::new(
+            config.with_root_certificates(roots).with_no_client_auth(),
+        ));
+        let cluster = Self {
+            server,
+            tls,
+            _data_dir: data_dir,
+        };
+        cluster
+            .wait_for("/api/v1/namespaces/default/serviceaccounts/default")
+            .await;
+        cluster
+    }
+
+    /// Waits until there is something at the path: the controllers make it.
+    async fn wait_for(&self, path: &str) {
+        while self.json(&Wanted::new("GET", path)).await.0 != 200 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(crate) async fn send(&self, wanted: &Wanted) -> http::Response<Incoming> {
+        let address = self.server.url();
+        let stream = tokio::net::TcpStream::connect(address.trim_start_matches("https://"))
+            .await
+            .expect("it listens");
+        let name = "127.0.0.1".try_into().expect("a name");
+        let stream = self.tls.connect(name, stream).await.expect("TLS");
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .expect("HTTP");
+        tokio::spawn(connection);
+        let token = wanted.token.as_deref().unwrap_or(self.server.admin_token());
+        let mut request = http::Request::builder()
+            .method(wanted.method.as_str())
+            .uri(wanted.path.as_str())
+            .header("host", "127.0.0.1")
+            .header("accept", wanted.accept.as_str())
+            .header("authorization", format!("Bearer {token}"));
+        let mut bytes = Bytes::new();
+        if let Some((media_type, body)) = &wanted.body {
+            request = request.header("content-type", media_type.as_str());
+            bytes = Bytes::from(body.clone());
+        }
+        sender
+            .send_request(request.body(Full::new(bytes)).expect("a request"))
+            .await
+            .expect("an answer")
+    }
+
+    /// The answer's code and JSON.
+    pub(crate) async fn json(&self, wanted: &Wanted) -> (u16, Value) {
+        let response = self.send(wanted).await;
+        let code = response.status().as_u16();
+        let bytes = response
+            .into_body()
+            .collect()
+            .await
+            .expect("a body")
+            .to_bytes();
+        (code, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    pub(crate) async fn create(&self, path: &str, object: &Value) -> Value {
+        let wanted = Wanted::new("POST", path).body("application/json", &object.to_string());
+        let (code, body) = self.json(&wanted).await;
+        assert_eq!(code, 201, "{body}");
+        body
+    }
+
+    pub(crate) async fn watch(&self, path: &str) -> Lines {
+        let response = self.send(&Wanted::new("GET", path)).await;
+        assert_eq!(response.status(), 200);
+        Lines {
+            body: response.into_body(),
+            rest: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.server.stop().await;
+    }
+}
+
+/// A stream of JSON lines.
+pub(crate) struct Lines {
+    body: Incoming,
+    rest: Vec<u8>,
+}
+
+impl Lines {
+    /// The next line; waits for it.
+    pub(crate) async fn next(&mut self) -> Value {
+        loop {
+            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.rest.drain(..=end).collect();
+                return serde_json::from_slice(&line).expect("a line of JSON");
+            }
+            let frame = self
+                .body
+                .frame()
+                .await
+                .expect("the watch goes on")
+                .expect("a frame");
+            self.rest
+                .extend_from_slice(&frame.into_data().expect("data"));
+        }
+    }
+}
