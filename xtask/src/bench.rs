@@ -10,22 +10,87 @@ use anyhow::{Context, Result, bail};
 
 /// What is measured: name in the output, what it is, its goal in the same unit, and whether more is better.
 const FIGURES: &[(&str, &str, f64, Better)] = &[
-    ("ready_bare_p50", "ready after `up --bare`", 300.0, Better::Less),
-    ("ready_governed_p50", "ready after `up` with governance", 300.0, Better::Less),
+    (
+        "ready_bare_p50",
+        "ready after `up --bare`",
+        300.0,
+        Better::Less,
+    ),
+    (
+        "ready_governed_p50",
+        "ready after `up` with governance",
+        300.0,
+        Better::Less,
+    ),
     ("ready_bare_resident", "resident, bare", 60.0, Better::Less),
-    ("ready_governed_resident", "resident, with governance", 60.0, Better::Less),
-    ("pod_to_running_p50", "Pod create to Running", 100.0, Better::Less),
-    ("add_to_running_p50", "ephemeral container, add to running", 40.0, Better::Less),
-    ("add_to_running_p99", "ephemeral container, add to running, p99", 120.0, Better::Less),
+    (
+        "ready_governed_resident",
+        "resident, with governance",
+        60.0,
+        Better::Less,
+    ),
+    (
+        "pod_to_running_p50",
+        "Pod create to Running",
+        100.0,
+        Better::Less,
+    ),
+    (
+        "add_to_running_p50",
+        "ephemeral container, add to running",
+        40.0,
+        Better::Less,
+    ),
+    (
+        "add_to_running_p99",
+        "ephemeral container, add to running, p99",
+        120.0,
+        Better::Less,
+    ),
     ("decision_p50", "policy decision", 100.0, Better::Less),
     ("decision_p99", "policy decision, p99", 1000.0, Better::Less),
-    ("lone_append_p50", "durable append, alone", 100.0, Better::Less),
-    ("lone_append_p99", "durable append, alone, p99", 100.0, Better::Less),
-    ("batched_appends", "durable appends, batched", 50_000.0, Better::More),
-    ("inclusion_proof_made_in_order", "inclusion proof, near the one before", 20.0, Better::Less),
-    ("inclusion_proof_made_scattered", "inclusion proof, anywhere", 20.0, Better::Less),
-    ("inclusion_proof_checked", "inclusion proof, checked", 20.0, Better::Less),
-    ("verify", "verification of 1,000,000 entries", 5.0, Better::Less),
+    (
+        "lone_append_p50",
+        "durable append, alone",
+        100.0,
+        Better::Less,
+    ),
+    (
+        "lone_append_p99",
+        "durable append, alone, p99",
+        100.0,
+        Better::Less,
+    ),
+    (
+        "batched_appends",
+        "durable appends, batched",
+        50_000.0,
+        Better::More,
+    ),
+    (
+        "inclusion_proof_made_in_order",
+        "inclusion proof, near the one before",
+        20.0,
+        Better::Less,
+    ),
+    (
+        "inclusion_proof_made_scattered",
+        "inclusion proof, anywhere",
+        20.0,
+        Better::Less,
+    ),
+    (
+        "inclusion_proof_checked",
+        "inclusion proof, checked",
+        20.0,
+        Better::Less,
+    ),
+    (
+        "verify",
+        "verification of 1,000,000 entries",
+        5.0,
+        Better::Less,
+    ),
 ];
 
 #[derive(Clone, Copy)]
@@ -36,14 +101,21 @@ enum Better {
 
 /// Builds in release, measures, prints. Names choose figures whose name begins so.
 #[expect(clippy::print_stdout, reason = "a command line")]
-pub fn run(names: &[String]) -> Result<()> {
+pub(crate) fn run(names: &[String]) -> Result<()> {
     let root = crate::tidy::root()?;
     let mut measured = BTreeMap::new();
-    let wanted = |name: &str| names.is_empty() || names.iter().any(|n| name.starts_with(n.as_str()));
-    if FIGURES.iter().any(|(name, ..)| wanted(name) && is_of_the_ledger(name)) {
+    let wanted =
+        |name: &str| names.is_empty() || names.iter().any(|n| name.starts_with(n.as_str()));
+    if FIGURES
+        .iter()
+        .any(|(name, ..)| wanted(name) && is_of_the_ledger(name))
+    {
         measure(&root, "ledger-store", "append", &[], &mut measured)?;
     }
-    if FIGURES.iter().any(|(name, ..)| wanted(name) && !is_of_the_ledger(name)) {
+    if FIGURES
+        .iter()
+        .any(|(name, ..)| wanted(name) && !is_of_the_ledger(name))
+    {
         cargo(&root, &["build", "--release", "--package", "cli"])?;
         let program = root.join("target/release/ephemera").display().to_string();
         measure(&root, "cli", "figures", &[&program], &mut measured)?;
@@ -68,11 +140,16 @@ pub fn run(names: &[String]) -> Result<()> {
 }
 
 fn is_of_the_ledger(name: &str) -> bool {
-    ["lone_append", "batched", "inclusion", "verify"].iter().any(|start| name.starts_with(start))
+    ["lone_append", "batched", "inclusion", "verify"]
+        .iter()
+        .any(|start| name.starts_with(start))
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
-    let status = Command::new(env!("CARGO")).args(arguments).current_dir(root).status()?;
+    let status = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(root)
+        .status()?;
     if !status.success() {
         bail!("cargo {} failed", arguments.join(" "));
     }
@@ -88,19 +165,33 @@ fn measure(
     into: &mut BTreeMap<String, (f64, String)>,
 ) -> Result<()> {
     let out = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--release", "--package", package, "--example", example, "--"])
+        .args([
+            "run",
+            "--quiet",
+            "--release",
+            "--package",
+            package,
+            "--example",
+            example,
+            "--",
+        ])
         .args(arguments)
         .current_dir(root)
         .output()
         .with_context(|| format!("{example} did not run"))?;
     if !out.status.success() {
-        bail!("{example} failed: {}", String::from_utf8_lossy(&out.stderr).trim());
+        bail!(
+            "{example} failed: {}",
+            String::from_utf8_lossy(&out.stderr).trim()
+        );
     }
     for line in String::from_utf8_lossy(&out.stdout).lines() {
         let mut words = line.split_whitespace();
-        if let (Some(name), Some(Ok(value)), unit) =
-            (words.next(), words.next().map(str::parse::<f64>), words.next().unwrap_or_default())
-        {
+        if let (Some(name), Some(Ok(value)), unit) = (
+            words.next(),
+            words.next().map(str::parse::<f64>),
+            words.next().unwrap_or_default(),
+        ) {
             into.insert(name.to_owned(), (value, unit.to_owned()));
         }
     }

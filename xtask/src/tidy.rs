@@ -15,8 +15,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("session", &[]),
     ("policy", &["session"]),
     ("api", &["session", "policy"]),
-    ("admission", &["session", "policy", "api", "ledger", "ledger-store"]),
-    ("controller", &["session", "policy", "api", "ledger", "ledger-store"]),
+    (
+        "admission",
+        &["session", "policy", "api", "ledger", "ledger-store"],
+    ),
+    (
+        "controller",
+        &["session", "policy", "api", "ledger", "ledger-store"],
+    ),
     ("streaming", &[]),
     ("ledger", &["session"]),
     ("ledger-store", &["session", "ledger"]),
@@ -28,32 +34,92 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "session", "policy", "api", "admission", "controller", "ledger", "ledger-store", "report",
-            "cluster-server", "cluster-node", "cluster-sandbox",
+            "session",
+            "policy",
+            "api",
+            "admission",
+            "controller",
+            "ledger",
+            "ledger-store",
+            "report",
+            "cluster-server",
+            "cluster-node",
+            "cluster-sandbox",
         ],
     ),
-    ("cli", &["session", "policy", "api", "ledger", "ledger-store", "report", "debug", "server", "cluster-sandbox"]),
-    ("testkit", &["server", "cluster-server", "cluster-node", "cluster-sandbox", "cli", "api", "session"]),
-    ("e2e", &["testkit", "cli", "api", "session", "ledger", "report"]),
+    (
+        "cli",
+        &[
+            "session",
+            "policy",
+            "api",
+            "ledger",
+            "ledger-store",
+            "report",
+            "debug",
+            "server",
+            "cluster-sandbox",
+        ],
+    ),
+    (
+        "testkit",
+        &[
+            "server",
+            "cluster-server",
+            "cluster-node",
+            "cluster-sandbox",
+            "cli",
+            "api",
+            "session",
+        ],
+    ),
+    (
+        "e2e",
+        &["testkit", "cli", "api", "session", "ledger", "report"],
+    ),
     ("xtask", &[]),
 ];
 
 /// Crates that do no IO: no runtime, no HTTP, no client, no system calls.
-const PURE: &[&str] = &["session", "policy", "streaming", "ledger", "report", "debug"];
-const IO: &[&str] = &["tokio", "hyper", "axum", "kube", "rustix", "nix", "libc", "rusqlite", "rustls", "libcontainer"];
+const PURE: &[&str] = &[
+    "session",
+    "policy",
+    "streaming",
+    "ledger",
+    "report",
+    "debug",
+];
+const IO: &[&str] = &[
+    "tokio",
+    "hyper",
+    "axum",
+    "kube",
+    "rustix",
+    "nix",
+    "libc",
+    "rusqlite",
+    "rustls",
+    "libcontainer",
+];
 
 /// Crates that must not be built in at all; `deny.toml` says why.
 const BANNED: &[&str] = &["openssl-sys", "native-tls", "spdy-mux", "serde_yaml"];
 
 /// Words of the governance that no `cluster-…` crate may contain.
-const PRODUCT_WORDS: &[&str] = &["ephemera.dev", "DebugSession", "DebugPolicy", "DebugApproval", "visit-"];
+const PRODUCT_WORDS: &[&str] = &[
+    "ephemera.dev",
+    "DebugSession",
+    "DebugPolicy",
+    "DebugApproval",
+    "visit-",
+];
 
 /// A file longer than this is a mixture, unless it is a table.
 const LONG: usize = 600;
 
 /// Checks everything and reports all that is wrong at once.
 #[expect(clippy::print_stdout, reason = "a command line")]
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let root = root()?;
     let metadata = metadata(&root)?;
     let mut wrong = Vec::new();
@@ -64,15 +130,25 @@ pub fn run() -> Result<()> {
         source(&root, &file, &mut wrong)?;
     }
     if wrong.is_empty() {
-        println!("tidy: {} crates in their layers, every file in its place", LAYERS.len());
+        println!(
+            "tidy: {} crates in their layers, every file in its place",
+            LAYERS.len()
+        );
         return Ok(());
     }
-    bail!("tidy: {} things to mend\n  {}", wrong.len(), wrong.join("\n  "))
+    bail!(
+        "tidy: {} things to mend\n  {}",
+        wrong.len(),
+        wrong.join("\n  ")
+    )
 }
 
 pub(crate) fn root() -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(here.parent().context("xtask lies in the workspace")?.to_path_buf())
+    Ok(here
+        .parent()
+        .context("xtask lies in the workspace")?
+        .to_path_buf())
 }
 
 fn metadata(root: &Path) -> Result<Value> {
@@ -83,7 +159,10 @@ fn metadata(root: &Path) -> Result<Value> {
         .output()
         .context("cargo metadata did not run")?;
     if !out.status.success() {
-        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&out.stderr));
+        bail!(
+            "cargo metadata failed: {}",
+            String::from_utf8_lossy(&out.stderr)
+        );
     }
     Ok(serde_json::from_slice(&out.stdout)?)
 }
@@ -96,7 +175,9 @@ fn layers(metadata: &Value, wrong: &mut Vec<String>) {
         let name = package["name"].as_str().unwrap_or_default();
         seen.insert(name);
         let Some(allowed) = table.get(name) else {
-            wrong.push(format!("crate {name} is not in the dependency table of xtask/src/tidy.rs"));
+            wrong.push(format!(
+                "crate {name} is not in the dependency table of xtask/src/tidy.rs"
+            ));
             continue;
         };
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
@@ -105,7 +186,9 @@ fn layers(metadata: &Value, wrong: &mut Vec<String>) {
             }
             let on = dependency["name"].as_str().unwrap_or_default();
             if table.contains_key(on) && !allowed.contains(&on) {
-                wrong.push(format!("crate {name} depends on {on}, which the dependency table does not allow"));
+                wrong.push(format!(
+                    "crate {name} depends on {on}, which the dependency table does not allow"
+                ));
             }
             if PURE.contains(&name) && IO.contains(&on) {
                 wrong.push(format!("crate {name} is pure and depends on {on}"));
@@ -113,7 +196,9 @@ fn layers(metadata: &Value, wrong: &mut Vec<String>) {
         }
     }
     for name in table.keys().filter(|name| !seen.contains(**name)) {
-        wrong.push(format!("crate {name} of the dependency table is not in the workspace"));
+        wrong.push(format!(
+            "crate {name} of the dependency table is not in the workspace"
+        ));
     }
 }
 
@@ -121,7 +206,9 @@ fn banned(root: &Path, wrong: &mut Vec<String>) -> Result<()> {
     let lock = std::fs::read_to_string(root.join("Cargo.lock"))?;
     for name in BANNED {
         if lock.contains(&format!("name = \"{name}\"")) {
-            wrong.push(format!("crate {name} is built in; deny.toml says why it must not be"));
+            wrong.push(format!(
+                "crate {name} is built in; deny.toml says why it must not be"
+            ));
         }
     }
     Ok(())
@@ -132,13 +219,20 @@ fn code_map(root: &Path, wrong: &mut Vec<String>) -> Result<()> {
     let map = std::fs::read_to_string(root.join("ARCHITECTURE.md")).context("ARCHITECTURE.md")?;
     for (name, _) in LAYERS.iter().filter(|(name, _)| *name != "xtask") {
         if !map.contains(&format!("`crates/{name}`")) {
-            wrong.push(format!("crates/{name} is not in the code map of ARCHITECTURE.md"));
+            wrong.push(format!(
+                "crates/{name} is not in the code map of ARCHITECTURE.md"
+            ));
         }
     }
-    for part in map.split('`').filter_map(|part| part.strip_prefix("crates/")) {
+    for part in map
+        .split('`')
+        .filter_map(|part| part.strip_prefix("crates/"))
+    {
         let name = part.split('/').next().unwrap_or_default();
         if !root.join("crates").join(name).is_dir() {
-            wrong.push(format!("ARCHITECTURE.md speaks of crates/{name}, which is not there"));
+            wrong.push(format!(
+                "ARCHITECTURE.md speaks of crates/{name}, which is not there"
+            ));
         }
     }
     Ok(())
@@ -164,21 +258,33 @@ fn sources(root: &Path) -> Result<Vec<PathBuf>> {
 /// One source file: its header, its length, the words that do not belong there.
 fn source(root: &Path, file: &Path, wrong: &mut Vec<String>) -> Result<()> {
     let text = std::fs::read_to_string(file)?;
-    let name = file.strip_prefix(root).unwrap_or(file).display().to_string();
+    let name = file
+        .strip_prefix(root)
+        .unwrap_or(file)
+        .display()
+        .to_string();
     if !text.starts_with("//!") {
-        wrong.push(format!("{name} does not begin with a line `//! …` that says what it is"));
+        wrong.push(format!(
+            "{name} does not begin with a line `//! …` that says what it is"
+        ));
     }
     let lines = text.lines().count();
     if lines > LONG && !name.contains("/tests/") && !text.contains("//! A table") {
-        wrong.push(format!("{name} has {lines} lines: cut it, or say `//! A table` at its head if it is one"));
+        wrong.push(format!(
+            "{name} has {lines} lines: cut it, or say `//! A table` at its head if it is one"
+        ));
     }
     if name.starts_with("crates/cluster-") {
         for word in PRODUCT_WORDS.iter().filter(|word| text.contains(**word)) {
-            wrong.push(format!("{name} contains {word:?}: the cluster has never heard of the governance"));
+            wrong.push(format!(
+                "{name} contains {word:?}: the cluster has never heard of the governance"
+            ));
         }
     }
-    if text.contains("unsafe {") && name != "crates/cluster-sandbox/src/sys.rs" {
-        wrong.push(format!("{name} has an unsafe block: only crates/cluster-sandbox/src/sys.rs may"));
+    if text.contains(concat!("unsafe", " {")) && name != "crates/cluster-sandbox/src/sys.rs" {
+        wrong.push(format!(
+            "{name} has an unsafe block: only crates/cluster-sandbox/src/sys.rs may"
+        ));
     }
     Ok(())
 }

@@ -40,7 +40,12 @@ async fn main() -> Result<()> {
 
 fn show(name: &str, unit: &str, mut times: Vec<Duration>) {
     times.sort();
-    let at = |share: usize| times.get((times.len() - 1) * share / 100).copied().unwrap_or_default();
+    let at = |share: usize| {
+        times
+            .get((times.len() - 1) * share / 100)
+            .copied()
+            .unwrap_or_default()
+    };
     let scale = if unit == "us" { 1e6 } else { 1e3 };
     for (label, value) in [("p50", at(50)), ("p99", at(99))] {
         println!("{name}_{label} {:.3} {unit}", value.as_secs_f64() * scale);
@@ -98,7 +103,11 @@ fn decisions() -> Result<()> {
     };
     let now = jiff::Timestamp::now();
     let decision = policy::evaluate(&policies, &request, &facts, now);
-    ensure!(decision.name() == "NeedsApproval", "the example decides {}", decision.name());
+    ensure!(
+        decision.name() == "NeedsApproval",
+        "the example decides {}",
+        decision.name()
+    );
     let times = (0..DECISIONS).map(|_| {
         let start = Instant::now();
         std::hint::black_box(policy::evaluate(&policies, &request, &facts, now));
@@ -140,7 +149,15 @@ fn resident(stage: &Stage) -> Result<f64> {
 async fn containers(program: &std::path::Path, runs: usize) -> Result<()> {
     let stage = Stage::raise(program.to_path_buf(), &["--bare"]).await?;
     let dir = stage.path("").display().to_string();
-    let words = ["image", "build", "bench:1", "--data-dir", &dir, "--from-host", "sleep"];
+    let words = [
+        "image",
+        "build",
+        "bench:1",
+        "--data-dir",
+        &dir,
+        "--from-host",
+        "sleep",
+    ];
     let built = stage.ephemera("admin", &words).await?;
     ensure!(built.status == 0, "{}", built.stderr);
     let pods: Api<Pod> = Api::namespaced(stage.client("admin").await?, "default");
@@ -149,8 +166,10 @@ async fn containers(program: &std::path::Path, runs: usize) -> Result<()> {
     ]});
     let mut times = Vec::new();
     for n in 0..runs {
-        let pod: Pod = serde_json::from_value(json!({"metadata": {"name": format!("p{n}")}, "spec": spec}))?;
-        let running = |pod: &Pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Running");
+        let pod: Pod =
+            serde_json::from_value(json!({"metadata": {"name": format!("p{n}")}, "spec": spec}))?;
+        let running =
+            |pod: &Pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Running");
         let start = Instant::now();
         pods.create(&PostParams::default(), &pod).await?;
         until(&pods, &format!("p{n}"), running).await?;
@@ -175,10 +194,21 @@ async fn add(pods: &Api<Pod>, n: usize) -> Result<Duration> {
     pin_mut!(events);
     events.next().await.context("the watch ended")??;
     let start = Instant::now();
-    pods.patch_subresource("ephemeralcontainers", "p0", &PatchParams::default(), &Patch::Strategic(patch)).await?;
+    pods.patch_subresource(
+        "ephemeralcontainers",
+        "p0",
+        &PatchParams::default(),
+        &Patch::Strategic(patch),
+    )
+    .await?;
     while let Some(pod) = events.next().await {
-        let statuses = pod?.status.and_then(|status| status.ephemeral_container_statuses);
-        let mut ours = statuses.into_iter().flatten().filter(|status| status.name == name);
+        let statuses = pod?
+            .status
+            .and_then(|status| status.ephemeral_container_statuses);
+        let mut ours = statuses
+            .into_iter()
+            .flatten()
+            .filter(|status| status.name == name);
         if ours.any(|status| status.state.is_some_and(|state| state.running.is_some())) {
             return Ok(start.elapsed());
         }

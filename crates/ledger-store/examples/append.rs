@@ -153,5 +153,9 @@ fn to_f64(number: u64) -> f64 {
 
 #[expect(clippy::print_stdout, reason = "printing is what this program is for")]
 fn show(name: &str, value: f64, unit: &str) {
-    println!("{:32} {value:12.3} {}", name.replace(' ', "_"), unit.replace(' ', "_"));
+    println!(
+        "{:32} {value:12.3} {}",
+        name.replace(' ', "_"),
+        unit.replace(' ', "_")
+    );
 }

@@ -1,3 +1,5 @@
+//! One writer for one folder.
+
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},

@@ -1,3 +1,5 @@
+//! An open log.
+
 use std::{
     io,
     ops::Range,

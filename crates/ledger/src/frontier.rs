@@ -1,3 +1,5 @@
+//! The right edge of a growing Merkle tree.
+
 use crate::Hash;
 
 /// The right edge of a Merkle tree: the roots of its complete subtrees, largest first.

@@ -1,3 +1,5 @@
+//! Hashes of leaves and nodes (RFC 6962, section 2.1).
+
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};

@@ -62,7 +62,9 @@ pub enum UpError {
         path: PathBuf,
     },
     /// The port is taken.
-    #[error("{address} is taken: end what listens there, or choose another with --listen (port 0 takes a free one)")]
+    #[error(
+        "{address} is taken: end what listens there, or choose another with --listen (port 0 takes a free one)"
+    )]
     PortTaken {
         /// Which address.
         address: SocketAddr,
@@ -102,8 +104,18 @@ impl Up {
         let runtime = runtime.await?;
         let server = api_server(&config).await?;
         let node = node(&config, &server, &runtime).await?;
-        let governance = if config.bare { None } else { Some(govern(&config, &server).await?) };
-        Ok(Self { governance, node, runtime, server, _lock: lock })
+        let governance = if config.bare {
+            None
+        } else {
+            Some(govern(&config, &server).await?)
+        };
+        Ok(Self {
+            governance,
+            node,
+            runtime,
+            server,
+            _lock: lock,
+        })
     }
 
     /// Where the API server is.
@@ -116,8 +128,17 @@ impl Up {
         if let Some(governance) = self.governance {
             governance.stop().await;
         }
-        self.node.stop(if keep { Keep::Containers } else { Keep::Nothing }).await;
-        self.runtime.shutdown(keep).await.map_err(|error| part("container runtime", &error))?;
+        self.node
+            .stop(if keep {
+                Keep::Containers
+            } else {
+                Keep::Nothing
+            })
+            .await;
+        self.runtime
+            .shutdown(keep)
+            .await
+            .map_err(|error| part("container runtime", &error))?;
         self.server.stop().await;
         Ok(())
     }
@@ -137,14 +158,21 @@ async fn api_server(config: &UpConfig) -> Result<Server, UpError> {
     })
 }
 
-async fn node(config: &UpConfig, server: &Server, runtime: &Arc<LocalRuntime>) -> Result<Node, UpError> {
-    let credential = server.node_credential(&config.node_name).map_err(|error| part("node agent", &error))?;
+async fn node(
+    config: &UpConfig,
+    server: &Server,
+    runtime: &Arc<LocalRuntime>,
+) -> Result<Node, UpError> {
+    let credential = server
+        .node_credential(&config.node_name)
+        .map_err(|error| part("node agent", &error))?;
     let identity = AuthInfo {
         client_certificate_data: Some(BASE64.encode(&credential.client.certificate)),
         client_key_data: Some(BASE64.encode(&credential.client.key).into()),
         ..AuthInfo::default()
     };
-    let access = Access::identity(&server.url(), server.ca_pem(), identity).and_then(|access| access.client());
+    let access = Access::identity(&server.url(), server.ca_pem(), identity)
+        .and_then(|access| access.client());
     let node = NodeConfig {
         name: config.node_name.clone(),
         client: access.map_err(|error| part("node agent", &error))?,
@@ -157,12 +185,22 @@ async fn node(config: &UpConfig, server: &Server, runtime: &Arc<LocalRuntime>) -
         authority: credential.ca_pem,
         clock: Arc::clone(&config.clock),
     };
-    Node::start(node).await.map_err(|error| part("node agent", &error))
+    Node::start(node)
+        .await
+        .map_err(|error| part("node agent", &error))
 }
 
 async fn govern(config: &UpConfig, server: &Server) -> Result<Governance, UpError> {
-    let governance = GovernanceConfig::beside(&server.url(), server.ca_pem(), server.admin_token(), &config.data_dir, Arc::clone(&config.clock));
-    Governance::start(governance).await.map_err(|error| part("governance", &error))
+    let governance = GovernanceConfig::beside(
+        &server.url(),
+        server.ca_pem(),
+        server.admin_token(),
+        &config.data_dir,
+        Arc::clone(&config.clock),
+    );
+    Governance::start(governance)
+        .await
+        .map_err(|error| part("governance", &error))
 }
 
 /// Each cause said once.
@@ -181,12 +219,22 @@ fn part(part: &'static str, error: &dyn std::error::Error) -> UpError {
 
 /// One `up` for one data directory. The lock goes with the process, whatever ends it.
 fn take(data_dir: &Path) -> Result<File, UpError> {
-    let unusable = |source| UpError::DataDir { path: data_dir.to_owned(), source };
+    let unusable = |source| UpError::DataDir {
+        path: data_dir.to_owned(),
+        source,
+    };
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
-    let lock = File::options().create(true).truncate(false).write(true).open(data_dir.join("lock")).map_err(unusable)?;
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(data_dir.join("lock"))
+        .map_err(unusable)?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(lock),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(UpError::Running { path: data_dir.to_owned() }),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(UpError::Running {
+            path: data_dir.to_owned(),
+        }),
         Err(errno) => Err(unusable(errno.into())),
     }
 }

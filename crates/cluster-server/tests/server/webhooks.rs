@@ -179,7 +179,7 @@ async fn conditions_and_selectors_decide_who_is_asked() {
     let stub = Stub::start(&cluster.server, |_| json!({"allowed": false})).await;
     let mut hook = stub.hook("v.example.com", &["CREATE"], &["pods"]);
     hook["matchConditions"] =
-        json!([{"name": "visits", "expression": "request.name.startsWith('visit-')"}]);
+        json!([{"name": "debuggers", "expression": "request.name.startsWith('debug-')"}]);
     hook["namespaceSelector"] = json!({"matchLabels": {"kubernetes.io/metadata.name": "n"}});
     configure(&cluster, "validatingwebhookconfigurations", &[hook]).await;
     cluster
@@ -187,7 +187,7 @@ async fn conditions_and_selectors_decide_who_is_asked() {
         .await
         .expect("not asked about");
     cluster
-        .create_pod("visit-1")
+        .create_pod("debug-1")
         .await
         .expect_err("asked about");
     cluster
@@ -209,7 +209,7 @@ async fn conditions_and_selectors_decide_who_is_asked() {
         )
         .await;
     cluster
-        .create("", "v1", "pods", "other", pod("visit-1"))
+        .create("", "v1", "pods", "other", pod("debug-1"))
         .await
         .expect("another namespace");
     assert_eq!(stub.asked().len(), 1);

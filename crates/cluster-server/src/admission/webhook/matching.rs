@@ -286,7 +286,7 @@ mod tests {
             subresource: subresource.into(),
             namespace: namespace.into(),
             name: "p".into(),
-            object: Some(json!({"kind": "PodExecOptions", "container": "visit-1"})),
+            object: Some(json!({"kind": "PodExecOptions", "container": "debug-1"})),
             old_object: None,
             options: None,
             dry_run: false,
@@ -341,7 +341,7 @@ mod tests {
     fn conditions_see_the_request_and_the_options_of_a_connect() {
         check_condition("request.subResource == 'exec'", Ok(true));
         check_condition(
-            "has(object.container) && object.container.startsWith('visit-')",
+            "has(object.container) && object.container.startsWith('debug-')",
             Ok(true),
         );
         check_condition("request.userInfo.username == 'bob'", Ok(false));

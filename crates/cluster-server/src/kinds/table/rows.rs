@@ -1,4 +1,4 @@
-//! The printers of the kinds that are not Pods.
+//! A table: the printers of the kinds that are not Pods.
 
 use jiff::Timestamp;
 use serde_json::Value;
