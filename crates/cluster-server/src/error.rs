@@ -42,37 +42,61 @@ fn details(name: &str, group: &str, kind: &str) -> Value {
 
 /// `pods` or `deployments.apps`: a resource with its group, as `schema.GroupResource` prints it.
 fn qualified(resource: &str, group: &str) -> String {
-    if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") }
+    if group.is_empty() {
+        resource.to_owned()
+    } else {
+        format!("{resource}.{group}")
+    }
 }
 
 impl ApiError {
     /// An error with this code, reason and message and no details.
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None }
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            details: None,
+        }
     }
 
     /// 404: no such object of `resource`.
     pub fn not_found(group: &str, resource: &str, name: &str) -> Self {
         let message = format!("{} {name:?} not found", qualified(resource, group));
-        Self { details: Some(details(name, group, resource)), ..Self::new(404, "NotFound", message) }
+        Self {
+            details: Some(details(name, group, resource)),
+            ..Self::new(404, "NotFound", message)
+        }
     }
 
     /// 404 of a path that names no resource at all.
     pub fn unknown_path() -> Self {
         let message = "the server could not find the requested resource";
-        Self { details: Some(json!({})), ..Self::new(404, "NotFound", message) }
+        Self {
+            details: Some(json!({})),
+            ..Self::new(404, "NotFound", message)
+        }
     }
 
     /// 409: an object of this name is already there.
     pub fn already_exists(group: &str, resource: &str, name: &str) -> Self {
         let message = format!("{} {name:?} already exists", qualified(resource, group));
-        Self { details: Some(details(name, group, resource)), ..Self::new(409, "AlreadyExists", message) }
+        Self {
+            details: Some(details(name, group, resource)),
+            ..Self::new(409, "AlreadyExists", message)
+        }
     }
 
     /// 409: the write lost against another one; `why` ends the sentence.
     pub fn conflict(group: &str, resource: &str, name: &str, why: &str) -> Self {
-        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", qualified(resource, group));
-        Self { details: Some(details(name, group, resource)), ..Self::new(409, "Conflict", message) }
+        let message = format!(
+            "Operation cannot be fulfilled on {} {name:?}: {why}",
+            qualified(resource, group)
+        );
+        Self {
+            details: Some(details(name, group, resource)),
+            ..Self::new(409, "Conflict", message)
+        }
     }
 
     /// 409 of a stale `resourceVersion`.
@@ -86,9 +110,15 @@ impl ApiError {
         let message = if name.is_empty() {
             format!("{} is forbidden: {why}", qualified(resource, group))
         } else {
-            format!("{} {name:?} is forbidden: {why}", qualified(resource, group))
+            format!(
+                "{} {name:?} is forbidden: {why}",
+                qualified(resource, group)
+            )
         };
-        Self { details: Some(details(name, group, resource)), ..Self::new(403, "Forbidden", message) }
+        Self {
+            details: Some(details(name, group, resource)),
+            ..Self::new(403, "Forbidden", message)
+        }
     }
 
     /// 422: one or more fields of an object of `kind` do not hold.
@@ -107,7 +137,10 @@ impl ApiError {
                 match texts.as_slice() {
                     [] => format!("{qualified_kind} {name:?} is invalid"),
                     [one] => format!("{qualified_kind} {name:?} is invalid: {one}"),
-                    texts => format!("{qualified_kind} {name:?} is invalid: [{}]", texts.join(", ")),
+                    texts => format!(
+                        "{qualified_kind} {name:?} is invalid: [{}]",
+                        texts.join(", ")
+                    ),
                 }
             }
         };
@@ -115,7 +148,10 @@ impl ApiError {
         if !errors.is_empty() {
             details["causes"] = errors.iter().map(FieldError::cause).collect();
         }
-        Self { details: Some(details), ..Self::new(422, "Invalid", message) }
+        Self {
+            details: Some(details),
+            ..Self::new(422, "Invalid", message)
+        }
     }
 
     /// 400: the request itself makes no sense.
@@ -131,7 +167,10 @@ impl ApiError {
     /// 405: the resource does not have this verb.
     pub fn method_not_allowed() -> Self {
         let message = "the server does not allow this method on the requested resource";
-        Self { details: Some(json!({})), ..Self::new(405, "MethodNotAllowed", message) }
+        Self {
+            details: Some(json!({})),
+            ..Self::new(405, "MethodNotAllowed", message)
+        }
     }
 
     /// 410: the `resourceVersion` or continue token is from before what is remembered.
@@ -148,7 +187,10 @@ impl ApiError {
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         let message = format!("Internal error occurred: {cause}");
         let details = json!({"causes": [{"message": cause.to_string()}]});
-        Self { details: Some(details), ..Self::new(500, "InternalError", message) }
+        Self {
+            details: Some(details),
+            ..Self::new(500, "InternalError", message)
+        }
     }
 
     /// The `metav1.Status` object.

@@ -17,7 +17,11 @@ impl Path {
     /// The field `name` below this one (`name` may be several, joined by dots).
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
-        if self.0.is_empty() { Self(name.to_owned()) } else { Self(format!("{}.{name}", self.0)) }
+        if self.0.is_empty() {
+            Self(name.to_owned())
+        } else {
+            Self(format!("{}.{name}", self.0))
+        }
     }
 
     /// The element `index` of the list at this path.
@@ -76,7 +80,11 @@ pub struct FieldError {
 impl FieldError {
     /// An error at `field`.
     pub fn new(field: &Path, fault: Fault, detail: impl Into<String>) -> Self {
-        Self { field: field.clone(), fault, detail: detail.into() }
+        Self {
+            field: field.clone(),
+            fault,
+            detail: detail.into(),
+        }
     }
 
     /// `Required value`.
@@ -115,7 +123,9 @@ impl FieldError {
         let head = match &self.fault {
             Fault::Required => "Required value".to_owned(),
             Fault::Forbidden => "Forbidden".to_owned(),
-            Fault::Invalid(value) | Fault::TypeInvalid(value) => format!("Invalid value: {}", printed(value)),
+            Fault::Invalid(value) | Fault::TypeInvalid(value) => {
+                format!("Invalid value: {}", printed(value))
+            }
             Fault::Duplicate(value) => format!("Duplicate value: {}", printed(value)),
             Fault::NotFound(value) => format!("Not found: {}", printed(value)),
             Fault::NotSupported(value, supported) => {
@@ -127,9 +137,15 @@ impl FieldError {
                 text
             }
             Fault::TooLong(max) => format!("Too long: may not be more than {max} bytes"),
-            Fault::TooMany(actual, max) => format!("Too many: {actual}: must have at most {max} items"),
+            Fault::TooMany(actual, max) => {
+                format!("Too many: {actual}: must have at most {max} items")
+            }
         };
-        if self.detail.is_empty() { head } else { format!("{head}: {}", self.detail) }
+        if self.detail.is_empty() {
+            head
+        } else {
+            format!("{head}: {}", self.detail)
+        }
     }
 
     /// The `metav1.StatusCause` of this error.

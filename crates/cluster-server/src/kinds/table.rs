@@ -1,6 +1,7 @@
 //! The columns that `kubectl get` shows (`pkg/printers/internalversion/printers.go`).
 
 mod age;
+mod columns;
 mod pod;
 mod rows;
 
