@@ -42,6 +42,7 @@ fn tell(text: &str) {
     println!("{text}");
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn measure(rounds: usize) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let (helper, data_dir) = (HelperCommand::this_program(), folder.path().to_owned());

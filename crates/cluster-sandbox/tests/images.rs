@@ -1,7 +1,10 @@
 //! The image store knocked on from outside: archives that are what they say, and archives that lie.
 //! Needs no root: owners and layers are only kept for root, everything is checked for everybody.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,10 @@
 //!
 //! The test program is its own helper, as the product's binary is.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by a panic")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by a panic"
+)]
 
 use std::future::Future;
 use std::process::ExitCode;
