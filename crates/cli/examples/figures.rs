@@ -63,32 +63,8 @@ fn decisions() -> Result<()> {
         "terminationMessagePolicy": "File", "resources": {}, "targetContainerName": "web",
         "securityContext": {"capabilities": {"add": ["SYS_PTRACE"]}},
     }))?;
-    let requester = Person {
-        username: "alice".into(),
-        groups: ["sre".into()].into(),
-        ..Person::default()
-    };
-    let uid = "0f9d2c41-77aa-4c1e-9b1e-1f1f1f1f1f1f";
-    let request = Request {
-        session: SessionId {
-            namespace: "default".into(),
-            name: "web-1".into(),
-            uid: uid.into(),
-        },
-        requester: requester.clone(),
-        pod: PodRef {
-            namespace: "default".into(),
-            name: "web".into(),
-            uid: "pod-1".into(),
-        },
-        mode: Mode::Ephemeral,
-        container: container.clone(),
-        injection: Injection::Requester,
-        reason: "web answers slowly since 14:02".into(),
-        ticket: "INC-2041".into(),
-        checked: vec![],
-        duration: Duration::from_mins(15),
-    };
+    let request = request(container.clone());
+    let requester = request.requester.clone();
     let mut pod = pod;
     pod["metadata"]["uid"] = "pod-1".into();
     let facts = policy::Facts {
@@ -115,6 +91,34 @@ fn decisions() -> Result<()> {
     });
     show("decision", "us", times.collect());
     Ok(())
+}
+
+fn request(container: Container) -> Request {
+    let uid = "0f9d2c41-77aa-4c1e-9b1e-1f1f1f1f1f1f";
+    Request {
+        session: SessionId {
+            namespace: "default".into(),
+            name: "web-1".into(),
+            uid: uid.into(),
+        },
+        requester: Person {
+            username: "alice".into(),
+            groups: ["sre".into()].into(),
+            ..Person::default()
+        },
+        pod: PodRef {
+            namespace: "default".into(),
+            name: "web".into(),
+            uid: "pod-1".into(),
+        },
+        mode: Mode::Ephemeral,
+        container,
+        injection: Injection::Requester,
+        reason: "web answers slowly since 14:02".into(),
+        ticket: "INC-2041".into(),
+        checked: vec![],
+        duration: Duration::from_mins(15),
+    }
 }
 
 /// From the start of the program on a new directory until it says that it is ready.

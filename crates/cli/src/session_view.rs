@@ -1,108 +1,22 @@
 //! What a person reads of a session, on one screen.
 
-use api::DebugSession;
 use api::debug_policy::Quorum;
+use api::{DebugSession, DebugSessionStatus};
 use kube::ResourceExt;
 use serde_json::Value;
 
 use crate::printer::{Printer, shown};
 use crate::wait::{message, phase};
 
+/// A label and what stands beside it.
+type Row = (&'static str, String);
+
 /// A session with its container and exposure, as an approver needs it.
 pub(crate) fn print(session: &DebugSession, printer: Printer) -> std::io::Result<()> {
-    let mut rows: Vec<(&str, String)> = Vec::new();
-    let spec = &session.spec;
-    rows.push((
-        "Session",
-        format!(
-            "{}/{}",
-            session.namespace().unwrap_or_default(),
-            session.name_any()
-        ),
-    ));
-    rows.push(("Phase", format!("{:?}", phase(session))));
-    rows.push(("Message", message(session)));
-    let requester = spec.requester.as_ref();
-    let groups = requester
-        .map(|r| r.groups.iter().cloned().collect::<Vec<_>>().join(", "))
-        .unwrap_or_default();
-    rows.push((
-        "Requester",
-        format!(
-            "{} ({groups})",
-            requester.map(|r| r.username.as_str()).unwrap_or_default()
-        ),
-    ));
-    rows.push((
-        "Pod",
-        format!(
-            "{} (uid {})",
-            spec.pod.name,
-            spec.pod.uid.as_deref().unwrap_or("unknown")
-        ),
-    ));
-    rows.push(("Reason", spec.reason.clone()));
-    rows.push((
-        "Ticket",
-        if spec.ticket.is_empty() {
-            "none".into()
-        } else {
-            spec.ticket.clone()
-        },
-    ));
-    for checked in &spec.checked {
-        rows.push((
-            "Checked",
-            format!("{:?}: {}", checked.surface, checked.fell_short).to_lowercase(),
-        ));
-    }
-    rows.push(("Duration", format!("{}s", spec.duration_seconds)));
+    let mut rows = asked(session);
     if let Some(status) = &session.status {
-        let container = status.container.as_ref().unwrap_or(&spec.container);
-        rows.push((
-            "Container",
-            serde_json::to_string(container).unwrap_or_default(),
-        ));
-        rows.push((
-            "Spec hash",
-            status
-                .spec_hash
-                .clone()
-                .unwrap_or_else(|| "not decided yet".into()),
-        ));
-        rows.extend(
-            sentences(status.exposure.as_ref())
-                .into_iter()
-                .map(|line| ("Exposes", line)),
-        );
-        rows.push(("Needs", needs(&status.quorum)));
-        for given in &status.approvals {
-            rows.push((
-                "Verdict",
-                format!(
-                    "{:?} by {} at {} {}",
-                    given.verdict, given.approver, given.at.0, given.comment
-                ),
-            ));
-        }
-        if let Some(started) = &status.started {
-            rows.push((
-                "Runs",
-                format!(
-                    "{} on {} since {}",
-                    started.image_id, started.node, started.at.0
-                ),
-            ));
-        }
-        if let Some(exit) = &status.exit {
-            let code = exit
-                .code
-                .map_or("unknown".to_owned(), |code| code.to_string());
-            rows.push((
-                "Ended",
-                format!("exit code {code} ({}) {}", exit.reason, exit.message),
-            ));
-        }
+        rows.extend(judged(status, &session.spec.container));
+        rows.extend(ran(status));
     }
     let mut before = "";
     for (label, text) in rows {
@@ -115,6 +29,81 @@ pub(crate) fn print(session: &DebugSession, printer: Printer) -> std::io::Result
         before = label;
     }
     Ok(())
+}
+
+/// Who asked for what, and why.
+fn asked(session: &DebugSession) -> Vec<Row> {
+    let spec = &session.spec;
+    let namespace = session.namespace().unwrap_or_default();
+    let requester = spec
+        .requester
+        .as_ref()
+        .map_or_else(String::new, |requester| {
+            let groups: Vec<&str> = requester.groups.iter().map(String::as_str).collect();
+            format!("{} ({})", requester.username, groups.join(", "))
+        });
+    let uid = spec.pod.uid.as_deref().unwrap_or("unknown");
+    let ticket = Some(spec.ticket.clone()).filter(|ticket| !ticket.is_empty());
+    let mut rows = vec![
+        ("Session", format!("{namespace}/{}", session.name_any())),
+        ("Phase", format!("{:?}", phase(session))),
+        ("Message", message(session)),
+        ("Requester", requester),
+        ("Pod", format!("{} (uid {uid})", spec.pod.name)),
+        ("Reason", spec.reason.clone()),
+        ("Ticket", ticket.unwrap_or_else(|| "none".into())),
+    ];
+    for checked in &spec.checked {
+        let surface = format!("{:?}", checked.surface).to_lowercase();
+        rows.push(("Checked", format!("{surface}: {}", checked.fell_short)));
+    }
+    rows.push(("Duration", format!("{}s", spec.duration_seconds)));
+    rows
+}
+
+/// On which terms, and who said what to them.
+fn judged(status: &DebugSessionStatus, written: &Value) -> Vec<Row> {
+    let container = status.container.as_ref().unwrap_or(written);
+    let hash = status.spec_hash.clone();
+    let mut rows = vec![
+        ("Container", container.to_string()),
+        (
+            "Spec hash",
+            hash.unwrap_or_else(|| "not decided yet".into()),
+        ),
+    ];
+    let exposed = sentences(status.exposure.as_ref());
+    rows.extend(exposed.into_iter().map(|line| ("Exposes", line)));
+    if status.spec_hash.is_some() {
+        rows.push(("Needs", needs(&status.quorum)));
+    }
+    for given in &status.approvals {
+        let (verdict, at) = (given.verdict, given.at.0);
+        let who = &given.approver;
+        rows.push((
+            "Verdict",
+            format!("{verdict:?} by {who} at {at:.0} {}", given.comment),
+        ));
+    }
+    rows
+}
+
+/// What ran, and how it ended.
+fn ran(status: &DebugSessionStatus) -> Vec<Row> {
+    let started = status.started.as_ref().map(|started| {
+        let (image, node, at) = (&started.image_id, &started.node, started.at.0);
+        ("Ran", format!("{image} on node {node} from {at:.0}"))
+    });
+    let ended = status.exit.as_ref().map(|exit| {
+        let code = exit
+            .code
+            .map_or_else(|| "unknown".into(), |code| code.to_string());
+        (
+            "Ended",
+            format!("exit code {code} ({}) {}", exit.reason, exit.message),
+        )
+    });
+    started.into_iter().chain(ended).collect()
 }
 
 /// What an exposure says in words.

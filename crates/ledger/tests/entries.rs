@@ -1,4 +1,5 @@
 //! An entry is one spelling of one event, and nothing else is read as one.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use jiff::Timestamp;
 use ledger::entry::{Body, DecodeError, EncodeError, Entry, Refused};
@@ -34,7 +35,7 @@ fn request() -> Request {
         reason: "p99 is up".into(),
         ticket: "INC-1".into(),
         checked: vec![],
-        duration: std::time::Duration::from_secs(900),
+        duration: std::time::Duration::from_mins(15),
     }
 }
 

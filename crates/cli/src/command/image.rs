@@ -75,7 +75,7 @@ fn list(store: &ImageStore, output: Option<Format>, printer: Printer) -> anyhow:
                 vec![
                     i.tags.join(", "),
                     short(&i.id),
-                    format!("{:.1} MB", i.size as f64 / 1e6),
+                    format!("{}.{} MB", i.size / 1_000_000, i.size / 100_000 % 10),
                 ]
             };
             printer.table(

@@ -41,7 +41,7 @@ pub async fn run(args: &Request, cluster: &Cluster, printer: Printer) -> Outcome
     let session = create(&sessions, &asked).await?;
     match args.output {
         Some(Format::Name) => {
-            printer.line(format!("debugsession.ephemera.dev/{}", session.name_any()))?
+            printer.line(format!("debugsession.ephemera.dev/{}", session.name_any()))?;
         }
         Some(format) => printer.value(&session, format)?,
         None => told(&session, args, &target, printer)?,
@@ -139,8 +139,7 @@ fn told(
     }
     if args.inject {
         printer.line(
-            "then        the controller adds the container; `ephemera sessions get` shows it"
-                .to_owned(),
+            "then        the controller adds the container; `ephemera sessions get` shows it",
         )?;
         return Ok(());
     }

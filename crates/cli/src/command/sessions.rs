@@ -24,9 +24,10 @@ pub async fn run(args: &Sessions, cluster: &Cluster, printer: Printer) -> Outcom
         }
         return Ok(Exit::Done);
     }
-    let sessions: Api<DebugSession> = match args.all_namespaces {
-        true => Api::all(target.client),
-        false => Api::namespaced(target.client, &target.namespace),
+    let sessions: Api<DebugSession> = if args.all_namespaces {
+        Api::all(target.client)
+    } else {
+        Api::namespaced(target.client, &target.namespace)
     };
     let list = sessions.list(&ListParams::default()).await?;
     match args.output {

@@ -10,7 +10,7 @@ use ledger_store::Folder;
 use serde_json::json;
 use session::Session;
 
-use crate::args::Verify;
+use crate::args::{Format, Verify};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::printer::Printer;
 
@@ -32,7 +32,7 @@ pub fn run(args: &Verify, printer: Printer) -> Outcome {
     let mut stories = Stories::default();
     let folder = Folder::new(&args.ledger);
     let verified = ledger::verify(&folder, &verifier, remembered.as_ref(), |index, entry| {
-        stories.read(index, entry)
+        stories.read(index, entry);
     });
     let verified = match verified {
         Ok(verified) => verified,
@@ -53,27 +53,54 @@ pub fn run(args: &Verify, printer: Printer) -> Outcome {
         ));
     }
     memory.keep(&verified.checkpoint)?;
-    let checkpoint = verified.checkpoint.checkpoint();
-    let since = remembered.map(|seen| seen.size);
-    match args.output {
-        Some(format) => printer.value(
-            &json!({
-                "verified": true, "origin": checkpoint.origin, "key": verifier.key_id().to_string(),
-                "entries": checkpoint.size, "root": checkpoint.root.to_string(), "sessions": stories.sessions.len(),
-                "consistentWithSize": since,
-            }),
-            format,
-        )?,
-        None => {
-            printer.line(format!("verified   {} entries, {} sessions", checkpoint.size, stories.sessions.len()))?;
-            printer.line(format!("origin     {}", checkpoint.origin))?;
-            printer.line(format!("root       {}", checkpoint.root))?;
-            printer.line(format!("key        {}", verifier.key_id()))?;
-            let seen = since.map_or("seen for the first time".to_owned(), |n| format!("begins with the {n} entries seen before"));
-            printer.line(format!("history    {seen}"))?;
-        }
-    }
+    told(
+        args.output,
+        &verifier,
+        verified.checkpoint.checkpoint(),
+        &Seen {
+            sessions: stories.sessions.len(),
+            before: remembered.map(|seen| seen.size),
+        },
+        printer,
+    )?;
     Ok(Exit::Done)
+}
+
+/// What else was found.
+struct Seen {
+    sessions: usize,
+    /// How many entries the log had when this user last looked.
+    before: Option<u64>,
+}
+
+fn told(
+    output: Option<Format>,
+    verifier: &Verifier,
+    checkpoint: &Checkpoint,
+    seen: &Seen,
+    printer: Printer,
+) -> Result<()> {
+    let (origin, size) = (&checkpoint.origin, checkpoint.size);
+    let (root, key) = (checkpoint.root.to_string(), verifier.key_id().to_string());
+    if let Some(format) = output {
+        let document = json!({
+            "verified": true, "origin": origin, "key": key, "entries": size, "root": root,
+            "sessions": seen.sessions, "consistentWithSize": seen.before,
+        });
+        return printer.value(&document, format);
+    }
+    let history = seen.before.map_or_else(
+        || "seen for the first time".to_owned(),
+        |before| format!("begins with the {before} entries seen before"),
+    );
+    printer.line(format!(
+        "verified   {size} entries, {} sessions",
+        seen.sessions
+    ))?;
+    printer.line(format!("origin     {origin}"))?;
+    printer.line(format!("root       {root}"))?;
+    printer.line(format!("key        {key}"))?;
+    Ok(printer.line(format!("history    {history}"))?)
 }
 
 /// The sessions that the entries tell of. What cannot follow was not written by an honest writer.

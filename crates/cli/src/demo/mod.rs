@@ -13,7 +13,6 @@ use crate::stage::Stage;
 use show::Show;
 
 /// Plays the eight steps in a temporary data directory and cleans up after itself.
-#[expect(clippy::disallowed_methods, reason = "the demo tells how long it took")]
 pub(crate) async fn show(keep: bool, printer: Printer) -> Result<()> {
     let started = Instant::now();
     let program = std::env::current_exe().context("this program cannot find itself")?;
