@@ -15,6 +15,8 @@ use testkit::Cluster;
 
 mod one_session;
 mod record;
+mod refusals;
+mod reservations;
 
 /// Clusters at once, unless `--test-threads` says otherwise.
 const CLUSTERS: usize = 2;
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(CLUSTERS);
-    let trials = [one_session::all()];
+    let trials = [one_session::all(), refusals::all(), reservations::all()];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }
 
