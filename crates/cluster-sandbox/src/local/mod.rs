@@ -176,6 +176,21 @@ impl Inner {
         }
     }
 
+    fn cgroup_parents(&self) -> BTreeSet<PathBuf> {
+        guard(&self.sandboxes)
+            .values()
+            .filter_map(|sandbox| {
+                sandbox
+                    .record
+                    .config
+                    .cgroup_parent
+                    .as_deref()?
+                    .rsplit_once('/')
+            })
+            .flat_map(|(above, _)| self.hierarchies.folders(above))
+            .collect()
+    }
+
     fn addresses(&self) -> BTreeSet<std::net::IpAddr> {
         guard(&self.sandboxes)
             .values()
@@ -247,6 +262,7 @@ impl LocalRuntime {
             return Ok(());
         }
         let sandboxes: Vec<String> = guard(&self.inner.sandboxes).keys().cloned().collect();
+        let parents = self.inner.cgroup_parents();
         let ends = sandboxes.iter().map(|id| self.remove_sandbox(id));
         futures::future::join_all(ends)
             .await
@@ -254,6 +270,10 @@ impl LocalRuntime {
             .collect::<Result<Vec<()>, _>>()?;
         let cluster = self.inner.cluster_folder();
         blocking(move || {
+            // The cgroups above the Pods' own: only empty ones can be removed.
+            for parent in &parents {
+                let _ = std::fs::remove_dir(parent);
+            }
             crate::namespaces::release(&cluster).map_err(failed("release the cluster's network"))
         })
         .await

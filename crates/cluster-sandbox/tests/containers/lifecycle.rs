@@ -68,7 +68,7 @@ async fn environment() {
         ("A".to_owned(), "1".to_owned()),
         ("A".to_owned(), "2".to_owned()),
     ];
-    config.working_dir = "/new/folder".to_owned();
+    "/new/folder".clone_into(&mut config.working_dir);
     let (log, _) = world.script(config).await;
     assert!(log.contains("stdout F /root 2 p /new/folder\n"), "{log}");
     assert!(

@@ -71,7 +71,7 @@ where
             .enable_all()
             .build()?;
         runtime.block_on(async {
-            tokio::time::timeout(std::time::Duration::from_secs(60), body())
+            tokio::time::timeout(std::time::Duration::from_mins(1), body())
                 .await
                 .map_err(|_| Failed::from("took longer than a minute"))
         })

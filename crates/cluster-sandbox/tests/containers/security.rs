@@ -164,7 +164,8 @@ async fn sealed_program() {
             program
                 .to_string_lossy()
                 .starts_with("/memfd:container-helper"),
-            "{program:?}"
+            "{}",
+            program.display()
         );
         let open = std::fs::OpenOptions::new()
             .write(true)
