@@ -9,10 +9,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use libtest_mimic::{Arguments, Failed, Trial};
 use testkit::Cluster;
 
+mod crashes;
 mod one_session;
 mod record;
 mod refusals;
@@ -32,7 +33,8 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(CLUSTERS);
-    let trials = [one_session::all(), refusals::all(), reservations::all()];
+    // The longest first.
+    let trials = [reservations::all(), one_session::all(), crashes::all(), refusals::all()];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }
 
@@ -46,6 +48,10 @@ where
         match play(&mut cluster).await {
             Ok(()) => cluster.strike().await,
             Err(error) => {
+                // A killed cluster left its containers: only another start can end them.
+                if cluster.stage.pid().is_none() {
+                    cluster.stage.start().await.context("and the cluster did not start again")?;
+                }
                 let dump = cluster.dump().await;
                 Err(error.context(dump))
             }
