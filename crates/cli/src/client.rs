@@ -27,7 +27,7 @@ impl Target {
             context: flags.context.clone(),
             ..KubeConfigOptions::default()
         };
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
             .with_context(|| match &flags.context {
                 Some(context) => format!("the kubeconfig has no usable context {context:?}"),
@@ -38,6 +38,8 @@ impl Target {
             .namespace
             .clone()
             .unwrap_or_else(|| config.default_namespace.clone());
+        // A refusal that could not be recorded is a 503: it is told, not tried again for minutes.
+        config.default_retry = false;
         let client =
             Client::try_from(config).context("the kubeconfig's credentials cannot be used")?;
         Ok(Self {

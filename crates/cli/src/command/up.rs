@@ -51,7 +51,7 @@ fn ready(up: &Up, data_dir: &Path, bare: bool, printer: Printer) -> std::io::Res
     ))?;
     printer.line("       contexts: admin, alice (sre), bob (sre, approvers), carl (viewers)")?;
     if !bare {
-        printer.line("policy none yet, so every visit is refused: `kubectl apply -f` a DebugPolicy (docs/policies.md)")?;
+        printer.line("visits are refused until a DebugPolicy allows them: `kubectl apply -f` one (docs/policies.md)")?;
     }
     printer.line("end    Ctrl-C")
 }
