@@ -169,3 +169,19 @@ async fn a_watch_that_lags_too_far_is_told_to_list_again() {
     ));
     assert_eq!(store.list("pods", Some("n")).0.len(), 5000);
 }
+
+#[tokio::test]
+async fn only_the_owner_reads_the_database_also_one_that_was_open_to_all() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().expect("makes a folder");
+    let file = dir.path().join("store.db");
+    std::fs::File::create(&file)
+        .and_then(|made| made.set_permissions(std::fs::Permissions::from_mode(0o644)))
+        .expect("makes an open file");
+    let store = open(&dir);
+    for name in ["store.db", "store.db-wal", "store.db-shm"] {
+        let found = std::fs::metadata(dir.path().join(name)).expect("is there");
+        assert_eq!(found.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+    store.close();
+}

@@ -72,6 +72,14 @@ pub enum StoreError {
         /// The oldest revision from which a watch can start.
         oldest: u64,
     },
+    /// The database's file cannot be made, or not be kept to its owner.
+    #[error("cannot use {path}")]
+    File {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The database refused.
     #[error("the database refused")]
     Database(#[from] rusqlite::Error),

@@ -1,6 +1,8 @@
 //! The one thread that writes: it checks, commits and only then makes visible.
 
 use std::collections::HashMap;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Weak};
@@ -46,6 +48,7 @@ type Loaded = (String, Key, Object);
 
 /// Opens the database, and reads every object and the last revision given.
 pub(super) fn open(path: &Path) -> Result<(Connection, Vec<Loaded>, u64), StoreError> {
+    private(path)?;
     let connection = Connection::open(path)?;
     connection.execute_batch(SCHEMA)?;
     let head: i64 = connection.query_row("SELECT revision FROM head", [], |row| row.get(0))?;
@@ -71,6 +74,23 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Vec<Loaded>, u64), StoreE
         }
     }
     Ok((connection, objects, head.unsigned_abs()))
+}
+
+/// Secrets are in it: only its owner may read the database, and the files that SQLite makes beside it with its mode.
+fn private(path: &Path) -> Result<(), StoreError> {
+    let make = || {
+        let owner_only = Permissions::from_mode(0o600);
+        File::options()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(path)?
+            .set_permissions(owner_only)
+    };
+    make().map_err(|source| StoreError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// A checked write that waits for its commit.
