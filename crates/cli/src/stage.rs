@@ -155,9 +155,10 @@ impl Stage {
             context: Some(person.to_owned()),
             ..KubeConfigOptions::default()
         };
-        Ok(kube::Client::try_from(
-            kube::Config::from_custom_kubeconfig(kubeconfig, &options).await?,
-        )?)
+        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+        // What is answered is what is looked at.
+        config.default_retry = false;
+        Ok(kube::Client::try_from(config)?)
     }
 
     /// Sends one request to the API server; the status code and the object that came back.
