@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use libtest_mimic::{Arguments, Failed, Trial};
 use testkit::Cluster;
 
@@ -45,7 +45,8 @@ where
 {
     trial(name, async || {
         let mut cluster = Cluster::with_sample().await?;
-        match play(&mut cluster).await {
+        let played = tokio::time::timeout(LONGEST, play(&mut cluster)).await;
+        match played.unwrap_or_else(|_| Err(anyhow!("took longer than {} s", LONGEST.as_secs()))) {
             Ok(()) => cluster.strike().await,
             Err(error) => {
                 // A killed cluster left its containers: only another start can end them.
@@ -66,12 +67,7 @@ where
 {
     let trial = Trial::test(name, move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let played = runtime.block_on(async { tokio::time::timeout(LONGEST, play()).await });
-        match played {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Failed::from(told(&error))),
-            Err(_) => Err(Failed::from(format!("took longer than {} s", LONGEST.as_secs()))),
-        }
+        runtime.block_on(play()).map_err(|error| Failed::from(told(&error)))
     });
     match missing() {
         Some(kind) => trial.with_kind(kind).with_ignored_flag(true),
