@@ -14,6 +14,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use testkit::Cluster;
 
 mod crashes;
+mod kubectl;
+mod leaves_nothing;
 mod one_session;
 mod record;
 mod refusals;
@@ -34,7 +36,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(CLUSTERS);
     // The longest first.
-    let trials = [reservations::all(), one_session::all(), crashes::all(), refusals::all()];
+    let trials = [reservations::all(), one_session::all(), crashes::all(), kubectl::all(), refusals::all(), leaves_nothing::all()];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }
 
