@@ -1,7 +1,8 @@
 //! Starting and stopping a node.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Clock;
+use crate::client::brief;
 use crate::dispatch::Dispatcher;
 use crate::events::Recorder;
 use crate::objects::Objects;
@@ -66,8 +68,8 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The API server does not take the node.
-    #[error("the node could not be registered")]
-    Register(#[source] Box<kube::Error>),
+    #[error("the API server does not take the node: {}", brief(.0))]
+    Register(Box<kube::Error>),
 }
 
 /// How long what is under way for a Pod may take to end when the node stops.
@@ -91,6 +93,10 @@ impl Node {
             path: config.data_dir.clone(),
             source,
         })?;
+        for name in ["kubelet", "logs"] {
+            let path = config.data_dir.join(name);
+            private_folder(&path).map_err(|source| StartError::DataDir { path, source })?;
+        }
         let tls = server_config(&config.certificate, &config.key, &config.authority)?;
         let listen = |source| StartError::Listen {
             address: config.listen,
@@ -180,6 +186,12 @@ impl Node {
             tracing::warn!(%error, "a volume was not unmounted");
         }
     }
+}
+
+/// Secrets and logs are below: nobody but root may enter, whatever the modes of the files are for the containers' users.
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
 }
 
 /// What of a node stays when its agent stops.

@@ -380,3 +380,15 @@ fn a_program_that_is_not_here_is_named() {
     assert!(build("tools", &[]).contains("name at least one program"));
     assert!(build("No Name", &["cat"]).contains("is no image name"));
 }
+
+#[test]
+fn only_the_owner_enters_the_store_because_images_hold_set_uid_programs() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    std::fs::create_dir(&images).unwrap();
+    std::fs::set_permissions(&images, std::fs::Permissions::from_mode(0o755)).unwrap();
+    ImageStore::open(&images).unwrap();
+    let mode = std::fs::metadata(&images).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}

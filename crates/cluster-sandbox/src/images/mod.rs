@@ -89,6 +89,10 @@ impl ImageStore {
         let store = Self {
             folder: folder.to_owned(),
         };
+        durable::private_folder(folder).map_err(|source| ImageError::Store {
+            path: folder.to_owned(),
+            source,
+        })?;
         for name in ["blobs/sha256", "layers"] {
             let path = folder.join(name);
             fs::create_dir_all(&path).map_err(|source| ImageError::Store { path, source })?;

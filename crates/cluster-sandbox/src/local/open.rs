@@ -60,9 +60,11 @@ impl LocalRuntime {
             return Err(OpenError::NoOverlay);
         }
         let folder = config.data_dir.join("pods/.run");
-        let made = ["sandboxes", "containers", "cluster"]
-            .iter()
-            .try_for_each(|name| fs::create_dir_all(folder.join(name)));
+        let made = durable::private_folder(&config.data_dir.join("pods")).and_then(|()| {
+            ["sandboxes", "containers", "cluster"]
+                .iter()
+                .try_for_each(|name| fs::create_dir_all(folder.join(name)))
+        });
         made.map_err(|source| OpenError::File {
             path: folder.clone(),
             source,
