@@ -67,6 +67,7 @@ fn decisions() -> Result<()> {
     let requester = request.requester.clone();
     let mut pod = pod;
     pod["metadata"]["uid"] = "pod-1".into();
+    pod["metadata"]["namespace"] = "default".into();
     let facts = policy::Facts {
         pod,
         namespace_labels: BTreeMap::new(),
@@ -80,9 +81,8 @@ fn decisions() -> Result<()> {
     let now = jiff::Timestamp::now();
     let decision = policy::evaluate(&policies, &request, &facts, now);
     ensure!(
-        decision.name() == "NeedsApproval",
-        "the example decides {}",
-        decision.name()
+        matches!(decision, policy::Decision::NeedsApproval(_)),
+        "the example is not to be approved: {decision:?}"
     );
     let times = (0..DECISIONS).map(|_| {
         let start = Instant::now();

@@ -20,23 +20,23 @@ pub(crate) async fn show(keep: bool, printer: Printer) -> Result<()> {
         printer,
         stage: Stage::raise(program, &[]).await?,
     };
-    let shown = visit::play(&show).await;
-    if shown.is_ok() && keep {
-        let (pid, dir) = show.stage.leave_up()?;
-        printer.line(format!(
-            "\nThe cluster stays up. End it with: kill -INT {pid}"
-        ))?;
-        printer.line(format!(
-            "  export KUBECONFIG={}",
-            dir.join("kubeconfig").display()
-        ))?;
-    } else {
+    if let Err(failed) = visit::play(&show).await {
         show.stage.strike().await?;
+        return Err(failed);
     }
-    shown?;
     printer.line(format!(
         "\nAll eight steps came out as told, in {:.1} s.",
         started.elapsed().as_secs_f64()
     ))?;
+    if keep {
+        let (pid, dir) = show.stage.leave_up()?;
+        let kubeconfig = dir.join("kubeconfig");
+        printer.line(format!(
+            "\nThe cluster stays up. End it with: kill -INT {pid}"
+        ))?;
+        printer.line(format!("  export KUBECONFIG={}", kubeconfig.display()))?;
+    } else {
+        show.stage.strike().await?;
+    }
     scene::what_next(keep, printer)
 }
