@@ -3,7 +3,7 @@
 use serde_json::Value;
 use session::Container;
 
-use crate::exposure::items;
+use crate::exposure::{containers, items, name};
 use crate::image::Image;
 use crate::judge::{Judge, listed};
 use crate::security::{User, capabilities, said};
@@ -13,11 +13,13 @@ use crate::{ContainerRules, UserRule};
 pub(crate) fn hold(
     judge: &mut Judge<'_>,
     rules: &ContainerRules,
+    pod: &Value,
     container: &Container,
     effective: &Value,
 ) {
     image(judge, rules, container.image());
     target(judge, rules, container);
+    shared_processes(judge, rules, pod, container, effective);
     privileges(judge, rules, container, effective);
     user(judge, rules, User::of(effective));
     secrets(judge, rules, container.raw());
@@ -55,6 +57,39 @@ fn target(judge: &mut Judge<'_>, rules: &ContainerRules, container: &Container) 
             "no target",
             format!("a target: {}", listed(&rules.targets)),
         ),
+    }
+}
+
+/// Where processes are shared the target is not the boundary: whatever is seen must be a target.
+fn shared_processes(
+    judge: &mut Judge<'_>,
+    rules: &ContainerRules,
+    pod: &Value,
+    container: &Container,
+    effective: &Value,
+) {
+    if effective["hostPID"] == Value::Bool(true) {
+        if !rules.privileged {
+            judge.refuse(
+                "container.targets",
+                "the processes of the whole node (hostPID)",
+                "a Pod without hostPID, or a policy that says `privileged: true`",
+            );
+        }
+        return;
+    }
+    if effective["shareProcessNamespace"] != Value::Bool(true) {
+        return;
+    }
+    for name in containers(&pod["spec"]).map(name) {
+        let judged = container.target() == Some(name.as_str());
+        if !judged && !rules.targets.iter().any(|p| p.matches(&name)) {
+            judge.refuse(
+                "container.targets",
+                format!("the processes of {name} too (shareProcessNamespace)"),
+                listed(&rules.targets),
+            );
+        }
     }
 }
 

@@ -195,7 +195,8 @@ fn choose<'p>(
 /// What stands against the ask in one policy.
 fn against(policy: &Policy, request: &Request, facts: &Facts, context: &Value) -> Vec<Finding> {
     let mut judge = Judge::of(&policy.version);
-    container::hold(&mut judge, &policy.container, &facts.container, context);
+    let rules = &policy.container;
+    container::hold(&mut judge, rules, &facts.pod, &facts.container, context);
     ask::hold(&mut judge, &policy.request, request);
     ask::hold_approval(&mut judge, &policy.approval);
     judge.into_findings()

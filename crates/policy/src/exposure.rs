@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 use crate::security::{User, capabilities, effective, is_true};
 
 mod reach;
-pub(crate) use reach::items;
 pub use reach::{Kind, Reach};
+pub(crate) use reach::{containers, items, name};
 
 mod sentences;
 

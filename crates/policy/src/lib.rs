@@ -35,9 +35,11 @@ pub use decision::{Decision, Denied, Finding, Pending, Permit};
 mod container;
 mod image;
 mod judge;
-mod quorum;
 mod request;
 mod shape;
+
+pub mod quorum;
+pub use quorum::may_judge;
 
 pub mod evaluate;
 pub use evaluate::evaluate;

@@ -1,4 +1,4 @@
-//! Whether enough people have said yes.
+//! Whether enough people have said yes, and whose word counts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +27,14 @@ pub(crate) fn needed(policies: &[&Policy]) -> Vec<Quorum> {
             count,
         })
         .collect()
+}
+
+/// Whether a verdict of this person can count where these people are asked: a no by anybody else would let
+/// everybody keep everybody out.
+pub fn may_judge(quorum: &[Quorum], person: &Person) -> bool {
+    quorum
+        .iter()
+        .any(|part| person.groups.contains(&part.group))
 }
 
 /// Which verdicts count.

@@ -43,7 +43,10 @@ pub fn effective(pod: &Value, container: &Container) -> Value {
             context.insert(field.into(), value.clone());
         }
     }
-    let privileged = is_true(own, "privileged");
+    // A host process of Windows is to its node what a privileged container is (KEP-1981).
+    let host_process = context.get("windowsOptions");
+    let host_process = host_process.is_some_and(|options| is_true(options, "hostProcess"));
+    let privileged = is_true(own, "privileged") || host_process;
     context.insert("privileged".into(), privileged.into());
     // Unset is `true` (the kubelet then sets no `no_new_privs`), and so is privileged.
     let escalation = privileged || said(own, "allowPrivilegeEscalation") != Some(&json!(false));

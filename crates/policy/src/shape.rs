@@ -52,6 +52,7 @@ pub(crate) fn hold(judge: &mut Judge<'_>, container: &Value) {
     only(judge, path, context, &SECURITY_CONTEXT, &defaults);
     let path = "container.securityContext.capabilities";
     only(judge, path, &context["capabilities"], &["add", "drop"], &[]);
+    typed(judge, container);
     environment(judge, container);
     for (index, mount) in items(&container["volumeMounts"]).enumerate() {
         let path = format!("container.volumeMounts[{index}]");
@@ -61,6 +62,52 @@ pub(crate) fn hold(judge: &mut Judge<'_>, container: &Value) {
         ];
         let free = ["mountPath", "name", "readOnly"];
         only(judge, &path, mount, &free, &defaults);
+    }
+}
+
+/// What rules read is of the type in which they read it: in another type they would see nothing there.
+fn typed(judge: &mut Judge<'_>, container: &Value) {
+    let context = &container["securityContext"];
+    let mut refuse = |path: String, value: &Value, accepted: &str| {
+        judge.refuse(&path, value.to_string(), accepted);
+    };
+    for field in ["args", "command", "env", "envFrom", "volumeMounts"] {
+        let value = &container[field];
+        if !(value.is_null() || value.is_array()) {
+            refuse(format!("container.{field}"), value, "a list");
+        }
+    }
+    for list in ["add", "drop"] {
+        let value = &context["capabilities"][list];
+        let names = value
+            .as_array()
+            .is_some_and(|l| l.iter().all(Value::is_string));
+        if !(value.is_null() || names) {
+            let path = format!("container.securityContext.capabilities.{list}");
+            refuse(path, value, "a list of names");
+        }
+    }
+    let target = &container["targetContainerName"];
+    if !(target.is_null() || target.is_string()) {
+        refuse("container.targetContainerName".into(), target, "a name");
+    }
+    let tty = &container["tty"];
+    if !(tty.is_null() || tty.is_boolean()) {
+        refuse("container.tty".into(), tty, "true or false");
+    }
+    for (field, value) in context.as_object().into_iter().flatten() {
+        let path = format!("container.securityContext.{field}");
+        match field.as_str() {
+            "runAsUser" | "runAsGroup" if !(value.is_null() || value.is_i64()) => {
+                refuse(path, value, "a number");
+            }
+            "privileged" | "allowPrivilegeEscalation" | "runAsNonRoot"
+                if !(value.is_null() || value.is_boolean()) =>
+            {
+                refuse(path, value, "true or false");
+            }
+            _ => {}
+        }
     }
 }
 

@@ -66,13 +66,13 @@ impl Reach {
 }
 
 /// Regular and init containers; debug containers come and go and are left out.
-pub(super) fn containers(spec: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn containers(spec: &Value) -> impl Iterator<Item = &Value> {
     ["containers", "initContainers"]
         .into_iter()
         .flat_map(|list| items(&spec[list]))
 }
 
-pub(super) fn name(of: &Value) -> String {
+pub(crate) fn name(of: &Value) -> String {
     text(&of["name"])
 }
 

@@ -134,7 +134,8 @@ fn privileges_are_refused_unless_they_are_named() {
     );
     check(add(json!(["ALL"])), may(&["SYS_PTRACE"]), refused);
     check(add(json!(["NET_RAW"])), may(&["ALL"]), &[]);
-    check(add(json!([7])), may(&["SYS_PTRACE"]), refused);
+    let no_name = &["container.securityContext.capabilities.add"];
+    check(add(json!([7])), may(&["SYS_PTRACE"]), no_name);
 
     let privileged = |c: &mut Value| c["securityContext"]["privileged"] = json!(true);
     check(
@@ -229,4 +230,76 @@ fn secrets_mounts_and_terminals_are_refused_unless_they_are_named() {
     );
     check(|c| c["tty"] = json!(true), as_is, &["container.tty"]);
     check(|c| c["tty"] = json!(true), |p| p.container.tty = true, &[]);
+}
+
+#[test]
+fn a_value_of_another_type_is_not_read_as_absent() {
+    let context = |field: &'static str, value: Value| {
+        move |c: &mut Value| c["securityContext"][field] = value
+    };
+    check(
+        context("capabilities", json!({"add": "SYS_ADMIN"})),
+        as_is,
+        &["container.securityContext.capabilities.add"],
+    );
+    check(
+        context("capabilities", json!({"add": [["SYS_ADMIN"]]})),
+        |p| p.container.capabilities = [String::new()].into(),
+        &["container.securityContext.capabilities.add"],
+    );
+    check(
+        context("privileged", json!("true")),
+        as_is,
+        &["container.securityContext.privileged"],
+    );
+    check(
+        context("runAsUser", json!("0")),
+        as_is,
+        &["container.securityContext.runAsUser"],
+    );
+    check(
+        |c| c["env"] = json!({"valueFrom": {"secretKeyRef": {"name": "db"}}}),
+        as_is,
+        &["container.env"],
+    );
+    check(
+        |c| c["targetContainerName"] = json!(["app"]),
+        |p| p.container.allow_no_target = true,
+        &["container.targetContainerName"],
+    );
+    check(|c| c["tty"] = json!("true"), as_is, &["container.tty"]);
+}
+
+#[test]
+fn where_processes_are_shared_all_that_is_seen_must_be_a_target() {
+    let check = |field: &str, rules: fn(&mut Policy), expected: &[&str]| {
+        let mut setting = setting();
+        setting.facts.pod["spec"][field] = json!(true);
+        rules(setting.policy());
+        assert_eq!(setting.refused(), expected, "{field}");
+    };
+    let share = "shareProcessNamespace";
+    let targets = "container.targets";
+    // The init container and the sidecar.
+    check(share, as_is, &[targets, targets]);
+    check(
+        share,
+        |p| p.container.targets.push(Glob::new("side")),
+        &[targets],
+    );
+    check(share, |p| p.container.targets = vec![Glob::new("*")], &[]);
+    check(
+        "hostPID",
+        |p| p.container.targets = vec![Glob::new("*")],
+        &[targets],
+    );
+    check("hostPID", |p| p.container.privileged = true, &[]);
+}
+
+#[test]
+fn a_host_process_of_windows_is_privileged() {
+    let mut setting = setting();
+    setting.facts.pod["spec"]["securityContext"] = json!({"windowsOptions": {"hostProcess": true}});
+    let refused = ["container.privileged", "container.allowPrivilegeEscalation"];
+    assert_eq!(setting.refused(), refused);
 }
