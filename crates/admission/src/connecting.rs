@@ -7,7 +7,7 @@
 use policy::{Act, Decision};
 use serde_json::Value;
 use session::event::{Attachment, Commit, Door};
-use session::{Container, Event, Phase, Session};
+use session::{Container, Event, Session};
 
 use crate::gate::{Gate, Reserved};
 use crate::review::{Answer, Review};
@@ -71,9 +71,8 @@ async fn judge(gate: &Gate, review: &Review) -> Result<Answer, Answer> {
 /// The session after what this live read shows: a reserved container that is in the Pod is a visit,
 /// whether or not the controller's watch has told it yet.
 async fn seen(gate: &Gate, session: Session, live: &Value) -> Result<Session, Answer> {
-    let reserved = matches!(&session.phase, Phase::Approved { reservation: Some(held), .. }
-        if held.pod_uid == pod::uid(live));
-    if !reserved {
+    let promised = session.phase.promise();
+    if promised.is_none_or(|held| held.pod_uid != pod::uid(live)) {
         return Ok(session);
     }
     let commit = Commit {

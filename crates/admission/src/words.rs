@@ -62,7 +62,9 @@ pub(crate) fn not_now(session: &Session) -> String {
         Phase::Expired { why } => format!("session {name} expired ({why}): ask again"),
         Phase::Withdrawn { by } => format!("session {name} was withdrawn by {}", by.username),
         Phase::Failed { why } => format!("session {name} failed ({why}): ask again"),
-        Phase::Lost { why } => format!("session {name} lost its Pod ({why}): ask for the new one"),
+        Phase::Lost { why, .. } => {
+            format!("session {name} lost its Pod ({why}): ask for the new one")
+        }
     }
 }
 

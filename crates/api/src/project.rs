@@ -119,7 +119,7 @@ fn message(session: &Session) -> String {
         session::Phase::Withdrawn { by } => format!("{} took it back.", by.username),
         session::Phase::Expired { why }
         | session::Phase::Failed { why }
-        | session::Phase::Lost { why } => why.clone(),
+        | session::Phase::Lost { why, .. } => why.clone(),
     }
 }
 
@@ -167,10 +167,11 @@ fn conditions(session: &Session) -> Vec<Condition> {
         PhaseName::Requested | PhaseName::AwaitingApproval => "Unknown",
         _ => "False",
     };
-    let entered = match session.phase.visit() {
-        Some(_) => "True",
-        None if name.is_final() => "False",
-        None => "Unknown",
+    let entered = match (&session.phase, session.phase.visit()) {
+        (_, Some(_)) => "True",
+        (session::Phase::Lost { promised: true, .. }, _) => "Unknown",
+        _ if name.is_final() => "False",
+        _ => "Unknown",
     };
     let closed = if name.is_final() { "True" } else { "False" };
     [

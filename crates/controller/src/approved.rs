@@ -27,9 +27,19 @@ pub(crate) async fn look(
         .await?;
     let live = match pod::same(found, &request.pod) {
         Ok(live) => live,
+        Err(why) if reserved => {
+            let why = format!(
+                "{why}; admission had allowed {}, and whether it came to be in that Pod is not known",
+                request.handle()
+            );
+            return Ok(Step::did(Event::Lost { why }));
+        }
         Err(why) => return Ok(Step::did(Event::Lost { why })),
     };
-    if reserved && let Some(commit) = entered(controller, session, &live) {
+    // Also of a promise that was found void: what was under way then can have come late.
+    if session.phase.promise().is_some()
+        && let Some(commit) = entered(controller, session, &live)
+    {
         return Ok(Step::did(commit));
     }
     let now = controller.journal.now();

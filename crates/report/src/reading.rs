@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use ledger::entry::{self, Body, Entry};
-use session::Session;
+use session::{Phase, Session};
 
 use crate::known::{Known, Source, Teller};
 
@@ -132,11 +132,20 @@ impl<'e> Reading<'e> {
         }
     }
 
+    /// Admission had allowed the container, and the Pod went away before anybody looked.
+    pub(crate) fn lost_with_a_promise(&self) -> bool {
+        matches!(self.session.phase, Phase::Lost { promised: true, .. })
+    }
+
     /// Why something that only a visit has is not there.
     pub(crate) fn no_visit(&self) -> String {
         let phase = self.session.phase.name();
         if self.committed.is_some() {
             return format!("the node has not told it; the session is {phase}");
+        }
+        if self.lost_with_a_promise() {
+            return "nobody can say: admission had allowed the container, and the Pod was gone before anybody looked"
+                .to_owned();
         }
         if phase.is_final() {
             return format!("nobody entered: the session ended as {phase}");

@@ -17,7 +17,7 @@ pub(crate) fn entered(reading: &Reading<'_>) -> Known<bool> {
     if let Some(committed) = &reading.committed {
         return committed.known(true, Teller::Controller);
     }
-    if reading.session.phase.name().is_final() {
+    if reading.session.phase.name().is_final() && !reading.lost_with_a_promise() {
         return reading.last.known(false, Teller::Controller);
     }
     Known::absent(reading.no_visit())

@@ -32,6 +32,8 @@ pub enum Phase {
         grant: Grant,
         /// Admission has allowed it and waits to see it in the Pod.
         reservation: Option<Reservation>,
+        /// The last promise that was found void. What was under way all the same can come late.
+        voided: Option<Reservation>,
     },
     /// The container is in the Pod; its process was not seen yet.
     Injected {
@@ -84,6 +86,9 @@ pub enum Phase {
     Lost {
         /// What was last known of it.
         why: String,
+        /// Admission had allowed the container, and the Pod went away before anybody looked: whether it
+        /// came to be in it is not known.
+        promised: bool,
     },
 }
 
@@ -166,6 +171,19 @@ impl Phase {
             | Self::Running { visit, .. }
             | Self::Ended { visit, .. }
             | Self::Closed { visit, .. } => Some(visit),
+            _ => None,
+        }
+    }
+
+    /// Admission's promise, as long as its container may come to be in the Pod: also one that was found
+    /// void, since a request can be under way for longer than anybody expects.
+    pub fn promise(&self) -> Option<&Reservation> {
+        match self {
+            Self::Approved {
+                reservation,
+                voided,
+                ..
+            } => reservation.as_ref().or(voided.as_ref()),
             _ => None,
         }
     }

@@ -124,6 +124,7 @@ fn next(request: &Request, phase: Phase, event: &Event, at: Timestamp) -> Result
                 approvals,
                 grant: grant.clone(),
                 reservation: None,
+                voided: None,
             })
         }
         (
@@ -141,8 +142,11 @@ fn next(request: &Request, phase: Phase, event: &Event, at: Timestamp) -> Result
             },
             event,
         ) => give_up(request, event, out_of_order),
-        // A promise that may have been kept is first seen to be void.
-        (Phase::Approved { .. }, Event::Lost { why }) => Ok(Phase::Lost { why: why.clone() }),
+        // A promise that may have been kept is first seen to be void; where the Pod is gone nobody can say.
+        (Phase::Approved { .. }, Event::Lost { why }) => Ok(Phase::Lost {
+            why: why.clone(),
+            promised: true,
+        }),
         _ => Err(out_of_order),
     }
 }
@@ -160,16 +164,20 @@ fn enter(
         approvals,
         grant,
         reservation,
+        voided,
     } = phase
     else {
         return Err(out_of_order);
     };
-    let reservation = match (event, reservation) {
-        (Event::Reserved(asked), held) => {
-            Some(reserve(request, &terms, &grant, held.as_ref(), asked, at)?)
+    let (reservation, voided) = match (event, reservation, voided) {
+        (Event::Reserved(asked), held, voided) => {
+            let reserved = reserve(request, &terms, &grant, held.as_ref(), asked, at)?;
+            (Some(reserved), voided)
         }
-        (Event::Voided { .. }, Some(_)) => None,
-        (Event::Committed(commit), Some(reservation)) => {
+        (Event::Voided { .. }, Some(reservation), _) => (None, Some(reservation)),
+        // Also after it was found void: what is in the Pod is in the Pod.
+        (Event::Committed(commit), Some(reservation), _)
+        | (Event::Committed(commit), None, Some(reservation)) => {
             let (commit, overstayed) = (commit.clone(), false);
             let visit = Visit {
                 terms,
@@ -188,6 +196,7 @@ fn enter(
         approvals,
         grant,
         reservation,
+        voided,
     })
 }
 
@@ -197,7 +206,10 @@ fn give_up(request: &Request, event: &Event, out_of_order: Refusal) -> Result<Ph
         Event::Denied(denial) => Ok(Phase::Denied(denial.clone())),
         Event::Expired { why } => Ok(Phase::Expired { why: why.clone() }),
         Event::Failed { why } => Ok(Phase::Failed { why: why.clone() }),
-        Event::Lost { why } => Ok(Phase::Lost { why: why.clone() }),
+        Event::Lost { why } => Ok(Phase::Lost {
+            why: why.clone(),
+            promised: false,
+        }),
         Event::Withdrawn { by } if request.requester.is_same_person_as(by) => {
             Ok(Phase::Withdrawn { by: by.clone() })
         }

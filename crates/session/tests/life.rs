@@ -9,8 +9,8 @@ use session::event::{
     Closing, Commit, Denial, Exit, Grant, Node, Reservation, Started, Surroundings, Terms,
 };
 use session::{
-    Approval, Container, Event, Injection, Mode, Person, PhaseName, PodRef, Refusal, Request,
-    Session, SessionId, SpecHash, Verdict, step,
+    Approval, Container, Event, Injection, Mode, Person, Phase, PhaseName, PodRef, Refusal,
+    Request, Session, SessionId, SpecHash, Verdict, step,
 };
 
 const UID: &str = "0f9d2c41-77aa-4c1e-9b1e-1f1f1f1f1f1f";
@@ -284,6 +284,35 @@ fn a_void_reservation_uses_nothing_up() {
         visit(),
     ];
     assert_eq!(after(&events).unwrap().phase.name(), PhaseName::Approved);
+}
+
+#[test]
+fn what_is_in_the_pod_after_its_promise_was_found_void_is_a_visit_all_the_same() {
+    let why = "not in the Pod".to_owned();
+    let approved = [Event::Requested(request()), proposed(), yes(), granted()];
+    let seen = Event::Committed(Commit {
+        resource_version: "9".into(),
+        deadline: minute(15),
+    });
+    let late = [visit(), Event::Voided { why: why.clone() }, seen.clone()];
+    let events: Vec<Event> = approved.iter().chain(&late).cloned().collect();
+    assert_eq!(after(&events).unwrap().phase.name(), PhaseName::Injected);
+    assert!(matches!(
+        refusal(&approved, &seen),
+        Refusal::OutOfOrder { .. }
+    ));
+    let promised = |events: &[Event]| {
+        let events: Vec<Event> = approved.iter().chain(events).cloned().collect();
+        let phase = after(&events).unwrap().phase;
+        let Phase::Lost { promised, .. } = phase else {
+            panic!("{phase:?}")
+        };
+        promised
+    };
+    let lost = Event::Lost { why: "gone".into() };
+    assert!(promised(&[visit(), lost.clone()]), "nobody can say");
+    assert!(!promised(&[visit(), Event::Voided { why }, lost.clone()]));
+    assert!(!promised(&[lost]));
 }
 
 #[test]

@@ -174,6 +174,50 @@ async fn a_grant_that_nobody_uses_expires_and_one_that_came_to_nothing_too() {
     }
 }
 
+async fn reserved_by_alice() -> World {
+    let world = World::asked("Requester").await;
+    world.drive().await.unwrap();
+    world.judge("bob", "Approve").await;
+    world.drive().await.unwrap();
+    world.reserve().await;
+    world.drive().await.unwrap();
+    world
+}
+
+#[tokio::test]
+async fn a_container_that_comes_after_its_promise_was_found_void_is_a_visit() {
+    let world = reserved_by_alice().await;
+    world.later(30);
+    world.drive().await.unwrap();
+    let Phase::Approved { reservation, .. } = world.session().phase else {
+        panic!()
+    };
+    assert_eq!(reservation, None);
+    // Admission had been asked once more just before, and the API server stored just after.
+    world.store_container();
+    world.later(900);
+    world.drive().await.unwrap();
+    assert_eq!(world.phase(), PhaseName::Injected);
+}
+
+#[tokio::test]
+async fn a_pod_that_is_gone_before_anybody_looked_leaves_it_open_whether_somebody_entered() {
+    let world = reserved_by_alice().await;
+    world.cluster.objects().pod = None;
+    assert_eq!(world.drive().await.unwrap(), Next::Over);
+    let Phase::Lost { why, promised } = world.session().phase else {
+        panic!()
+    };
+    assert!(promised && why.contains("is not known"), "{why}");
+    let status = world.cluster.objects().session.clone().unwrap().status;
+    let entered = status
+        .unwrap()
+        .conditions
+        .into_iter()
+        .find(|c| c.type_ == "Entered");
+    assert_eq!(entered.unwrap().status, "Unknown");
+}
+
 async fn injected() -> World {
     let world = World::asked("Controller").await;
     world.drive().await.unwrap();

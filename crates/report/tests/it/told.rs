@@ -83,6 +83,18 @@ fn nobody_entered_unless_the_container_was_seen_in_the_pod() {
     check(&visited()[..6], Some(true), Some("Committed"));
     check(&void(), Some(false), Some("Void"));
     check(&denied(), Some(false), None);
+    // Admission allowed it, and the Pod was gone before anybody looked: nobody can say.
+    let mut lost = visited()[..5].to_vec();
+    lost.push(Event::Lost { why: "gone".into() });
+    check(&lost, None, Some("Reserved"));
+    let told = serde_json::to_value(record(&lost)).unwrap();
+    let why = told["entered"]["absent"].as_str().unwrap();
+    assert!(why.starts_with("nobody can say"), "{why}");
+    // It came after its promise had been found void.
+    let mut late = void();
+    late.pop();
+    late.push(visited()[5].clone());
+    check(&late, Some(true), Some("Committed"));
 }
 
 #[test]
