@@ -127,11 +127,10 @@ pub(crate) fn find(gate: &Gate, review: &Review, handle: &str) -> Result<Option<
     if !Handle::is_reserved(handle) {
         return Ok(None);
     }
-    let mut found = gate.journal.sessions().into_iter().filter(|session| {
-        session.request.pod.namespace == review.namespace
-            && session.request.pod.name == review.name
-            && session.request.handle().as_str() == handle
-    });
+    let named = gate.journal.by_handle(&review.namespace, handle);
+    let mut found = named
+        .into_iter()
+        .filter(|session| session.request.pod.name == review.name);
     match (found.next(), found.next()) {
         (None, _) => Ok(None),
         (Some(session), None) => Ok(Some(session)),

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use ledger::entry::{Body, DecodeError, EncodeError, Entry, Refused};
-use session::{Event, Refusal, Session};
+use session::{Event, Person, Refusal, Session};
 use tokio::sync::broadcast;
 
 use crate::store::{AppendError, Receipt, Store};
@@ -50,6 +50,8 @@ struct Inner {
 struct Books {
     last: Timestamp,
     by_uid: HashMap<String, Book>,
+    /// UIDs of the sessions whose container has this name, by namespace: one, but for chance.
+    by_handle: HashMap<(String, String), Vec<String>>,
 }
 
 #[derive(Default)]
@@ -117,6 +119,7 @@ impl Journal {
         let mut books = Books {
             last: Timestamp::UNIX_EPOCH,
             by_uid: HashMap::new(),
+            by_handle: HashMap::new(),
         };
         let size = store.checkpoint().size();
         let entries = store.entries(0..size).map_err(ReplayError::Read)?;
@@ -170,14 +173,18 @@ impl Journal {
             let after = session::step(before, &event, at)?;
             Ok((after, Entry::of_session(session_uid, at, &event).encode()?))
         });
-        let (at, session, durable) = queued.await?;
+        let (at, session, durable) = match queued.await {
+            Ok(queued) => queued,
+            Err(error) => {
+                self.books().forget_unasked(session_uid, &gate);
+                return Err(error);
+            }
+        };
         let index = durable.await?.index;
         {
             let mut books = self.books();
             books.last = books.last.max(at);
-            let book = books.by_uid.entry(session_uid.to_owned()).or_default();
-            book.session = Some(session.clone());
-            book.entries.push(index);
+            books.keep(session_uid, session.clone(), index);
         }
         // Nobody listening is no failure.
         let _ = self.inner.changes.send(session_uid.to_owned());
@@ -198,6 +205,31 @@ impl Journal {
     /// A session as of its last durable entry.
     pub fn session(&self, session_uid: &str) -> Option<Session> {
         self.books().by_uid.get(session_uid)?.session.clone()
+    }
+
+    /// The sessions of a namespace whose container has this name: one, but for chance.
+    pub fn by_handle(&self, namespace: &str, handle: &str) -> Vec<Session> {
+        let books = self.books();
+        let named = books
+            .by_handle
+            .get(&(namespace.to_owned(), handle.to_owned()));
+        named
+            .into_iter()
+            .flatten()
+            .filter_map(|uid| books.by_uid.get(uid)?.session.clone())
+            .collect()
+    }
+
+    /// How many sessions of this person are not over.
+    pub fn open_sessions_of(&self, person: &Person) -> usize {
+        let books = self.books();
+        let sessions = books
+            .by_uid
+            .values()
+            .filter_map(|book| book.session.as_ref());
+        sessions
+            .filter(|s| !s.phase.name().is_final() && s.request.requester.is_same_person_as(person))
+            .count()
     }
 
     /// All sessions, in no order.
@@ -277,9 +309,35 @@ impl Books {
             return Ok(());
         };
         let book = self.by_uid.entry(uid.clone()).or_default();
-        let moved = session::step(book.session.take(), &event, entry.at);
-        book.session = Some(moved.map_err(|source| ReplayError::Step { index, source })?);
-        book.entries.push(index);
+        let before = book.session.take();
+        let moved = session::step(before, &event, entry.at)
+            .map_err(|source| ReplayError::Step { index, source })?;
+        self.keep(uid, moved, index);
         Ok(())
+    }
+
+    /// The session as of its latest entry.
+    fn keep(&mut self, uid: &str, session: Session, index: u64) {
+        let book = self.by_uid.entry(uid.to_owned()).or_default();
+        if book.entries.is_empty() {
+            let namespace = session.request.session.namespace.clone();
+            let handle = session.request.handle().to_string();
+            let named = self.by_handle.entry((namespace, handle)).or_default();
+            named.push(uid.to_owned());
+        }
+        book.session = Some(session);
+        book.entries.push(index);
+    }
+
+    /// What never was a session needs no book: asks that are refused must not fill the memory.
+    fn forget_unasked(&mut self, uid: &str, gate: &Arc<tokio::sync::Mutex<()>>) {
+        let unasked = self
+            .by_uid
+            .get(uid)
+            .is_some_and(|book| book.entries.is_empty() && book.session.is_none());
+        // The book's and ours: nobody else waits for its gate.
+        if unasked && Arc::strong_count(gate) == 2 {
+            self.by_uid.remove(uid);
+        }
     }
 }
