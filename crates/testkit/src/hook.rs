@@ -49,7 +49,8 @@ pub struct Hook {
 }
 
 /// Where a configuration is registered.
-const CONFIGURATIONS: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+const CONFIGURATIONS: &str =
+    "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
 
 impl Hook {
     /// Listens, and has the API server ask about new ephemeral containers.
@@ -59,27 +60,47 @@ impl Hook {
         let address = listener.local_addr()?;
         let (sender, questions) = mpsc::unbounded_channel();
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let accepting = tokio::spawn(accept(listener, TlsAcceptor::from(tls), sender, Arc::clone(&asked)));
-        cluster.create(CONFIGURATIONS, &configuration(address, &ca)).await?;
-        Ok(Self { questions, asked, accepting })
+        let accepting = tokio::spawn(accept(
+            listener,
+            TlsAcceptor::from(tls),
+            sender,
+            Arc::clone(&asked),
+        ));
+        cluster
+            .create(CONFIGURATIONS, &configuration(address, &ca))
+            .await?;
+        Ok(Self {
+            questions,
+            asked,
+            accepting,
+        })
     }
 
     /// The next question.
     pub async fn question(&mut self) -> Result<Question> {
         let next = tokio::time::timeout(crate::cluster::PATIENCE, self.questions.recv()).await;
-        next.ok().flatten().ok_or_else(|| anyhow::anyhow!("the API server did not ask the webhook"))
+        next.ok()
+            .flatten()
+            .ok_or_else(|| anyhow::anyhow!("the API server did not ask the webhook"))
     }
 
     /// All questions so far that were no dry run.
     pub fn asked(&self) -> Vec<Value> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.iter().filter(|request| request["dryRun"] != true).cloned().collect()
+        asked
+            .iter()
+            .filter(|request| request["dryRun"] != true)
+            .cloned()
+            .collect()
     }
 
     /// Takes the registration back.
     pub async fn unregister(&self, cluster: &Cluster) -> Result<()> {
         let path = format!("{CONFIGURATIONS}/somebody-else");
-        let (status, answer) = cluster.stage.send("admin", "DELETE", &path, crate::cluster::JSON, &Value::Null).await?;
+        let (status, answer) = cluster
+            .stage
+            .send("admin", "DELETE", &path, crate::cluster::JSON, &Value::Null)
+            .await?;
         anyhow::ensure!(status.is_success(), "{status}: {answer:#}");
         Ok(())
     }
@@ -117,7 +138,9 @@ fn certificate() -> Result<(String, Arc<rustls::ServerConfig>)> {
     let issuer = Issuer::from_ca_cert_pem(&ca, ca_key)?;
     let key = KeyPair::generate()?;
     let mut serving = CertificateParams::new(vec!["localhost".to_owned()])?;
-    serving.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+    serving
+        .subject_alt_names
+        .push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     let serving = serving.signed_by(&key, &issuer)?;
     let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -137,9 +160,16 @@ async fn accept(
     while let Ok((tcp, _)) = listener.accept().await {
         let (tls, questions, asked) = (tls.clone(), questions.clone(), Arc::clone(&asked));
         tokio::spawn(async move {
-            let Ok(stream) = tls.accept(tcp).await else { return };
-            let service = service_fn(move |request| answer(request, questions.clone(), Arc::clone(&asked)));
-            drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            let Ok(stream) = tls.accept(tcp).await else {
+                return;
+            };
+            let service =
+                service_fn(move |request| answer(request, questions.clone(), Arc::clone(&asked)));
+            drop(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await,
+            );
         });
     }
 }
@@ -149,10 +179,18 @@ async fn answer(
     questions: mpsc::UnboundedSender<Question>,
     asked: Arc<Mutex<Vec<Value>>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let bytes = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let bytes = request
+        .into_body()
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     let mut review: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let request = review["request"].take();
-    asked.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+    asked
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(request.clone());
     let uid = request["uid"].clone();
     let mut response = decide(request, &questions).await;
     response["uid"] = uid;

@@ -23,7 +23,9 @@ pub fn pod_path(name: &str) -> String {
 
 /// Path of a session; of all of them, if the name is empty.
 pub fn sessions_path(name: &str) -> String {
-    format!("/apis/ephemera.dev/v1alpha1/namespaces/{NAMESPACE}/debugsessions/{name}").trim_end_matches('/').to_owned()
+    format!("/apis/ephemera.dev/v1alpha1/namespaces/{NAMESPACE}/debugsessions/{name}")
+        .trim_end_matches('/')
+        .to_owned()
 }
 
 /// Path of all approvals.
@@ -39,7 +41,10 @@ pub fn policy_path() -> String {
 /// Builds the images, creates the objects, waits until the Pods run.
 pub async fn set_up(cluster: &Cluster) -> Result<()> {
     let dir = cluster.data_dir();
-    let images: [(&str, &[&str]); 2] = [("app:1", &["tail", "sleep"]), (TOOLS, &["bash", "cat", "env", "ls", "sleep", "stty"])];
+    let images: [(&str, &[&str]); 2] = [
+        ("app:1", &["tail", "sleep"]),
+        (TOOLS, &["bash", "cat", "env", "ls", "sleep", "stty"]),
+    ];
     for (name, programs) in images {
         let mut words = vec!["image", "build", name, "--data-dir", &dir, "--from-host"];
         words.extend(programs);
@@ -48,13 +53,21 @@ pub async fn set_up(cluster: &Cluster) -> Result<()> {
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {"team": "shop"}}});
     cluster.create("/api/v1/namespaces", &namespace).await?;
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token"}, "stringData": {"token": "not-for-your-eyes"}});
-    cluster.create(&format!("/api/v1/namespaces/{NAMESPACE}/secrets"), &secret).await?;
-    cluster.create("/apis/ephemera.dev/v1alpha1/debugpolicies", &policy()).await?;
+    cluster
+        .create(&format!("/api/v1/namespaces/{NAMESPACE}/secrets"), &secret)
+        .await?;
+    cluster
+        .create("/apis/ephemera.dev/v1alpha1/debugpolicies", &policy())
+        .await?;
     for name in [POD, OTHER_POD] {
-        cluster.create(&format!("/api/v1/namespaces/{NAMESPACE}/pods"), &pod(name)).await?;
+        cluster
+            .create(&format!("/api/v1/namespaces/{NAMESPACE}/pods"), &pod(name))
+            .await?;
     }
     for name in [POD, OTHER_POD] {
-        cluster.when(&pod_path(name), |pod| pod["status"]["phase"] == "Running").await?;
+        cluster
+            .when(&pod_path(name), |pod| pod["status"]["phase"] == "Running")
+            .await?;
     }
     Ok(())
 }

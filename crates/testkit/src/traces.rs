@@ -29,15 +29,31 @@ pub struct Process {
 impl Traces {
     /// Looks for whatever names the directory, and for the cgroups of these Pods (UIDs).
     pub fn of(data_dir: &str, pods: &[String]) -> Result<Self> {
-        Ok(Self { processes: family(data_dir)?, mounts: mounts_under(data_dir)?, cgroups: cgroups_of(pods) })
+        Ok(Self {
+            processes: family(data_dir)?,
+            mounts: mounts_under(data_dir)?,
+            cgroups: cgroups_of(pods),
+        })
     }
 
     /// Whatever of these is still there.
     pub fn left(&self) -> Result<Vec<String>> {
         let alive: BTreeSet<Process> = processes()?.into_iter().collect();
-        let same = |process: &&Process| alive.iter().any(|p| (p.pid, &p.start) == (process.pid, &process.start));
-        let processes = self.processes.iter().filter(same).map(|process| format!("process {}", process.line));
-        let cgroups = self.cgroups.iter().filter(|path| path.exists()).map(|path| format!("cgroup {}", path.display()));
+        let same = |process: &&Process| {
+            alive
+                .iter()
+                .any(|p| (p.pid, &p.start) == (process.pid, &process.start))
+        };
+        let processes = self
+            .processes
+            .iter()
+            .filter(same)
+            .map(|process| format!("process {}", process.line));
+        let cgroups = self
+            .cgroups
+            .iter()
+            .filter(|path| path.exists())
+            .map(|path| format!("cgroup {}", path.display()));
         Ok(processes.chain(cgroups).collect())
     }
 
@@ -56,15 +72,25 @@ pub fn processes_with(text: &str) -> Result<Vec<String>> {
 /// Processes that name a text, and their descendants.
 fn family(text: &str) -> Result<Vec<Process>> {
     let all = processes()?;
-    let mut pids: BTreeSet<i32> = all.iter().filter(|process| process.line.contains(text)).map(|p| p.pid).collect();
+    let mut pids: BTreeSet<i32> = all
+        .iter()
+        .filter(|process| process.line.contains(text))
+        .map(|p| p.pid)
+        .collect();
     let mut before = 0;
     while before != pids.len() {
         before = pids.len();
-        let children = all.iter().filter(|process| pids.contains(&process.parent)).map(|process| process.pid);
+        let children = all
+            .iter()
+            .filter(|process| pids.contains(&process.parent))
+            .map(|process| process.pid);
         let children: Vec<i32> = children.collect();
         pids.extend(children);
     }
-    Ok(all.into_iter().filter(|process| pids.contains(&process.pid)).collect())
+    Ok(all
+        .into_iter()
+        .filter(|process| pids.contains(&process.pid))
+        .collect())
 }
 
 fn processes() -> Result<Vec<Process>> {
@@ -72,7 +98,13 @@ fn processes() -> Result<Vec<Process>> {
     for entry in std::fs::read_dir("/proc")? {
         let entry = entry?;
         // A process may end while it is looked at.
-        found.extend(entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(process));
+        found.extend(
+            entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+                .and_then(process),
+        );
     }
     Ok(found)
 }
@@ -86,13 +118,23 @@ fn process(pid: i32) -> Option<Process> {
     if fields.first() == Some(&"Z") {
         return None;
     }
-    let line = String::from_utf8_lossy(&std::fs::read(folder.join("cmdline")).ok()?).replace('\0', " ");
-    Some(Process { pid, parent: fields.get(1)?.parse().ok()?, start: (*fields.get(19)?).to_owned(), line })
+    let line =
+        String::from_utf8_lossy(&std::fs::read(folder.join("cmdline")).ok()?).replace('\0', " ");
+    Some(Process {
+        pid,
+        parent: fields.get(1)?.parse().ok()?,
+        start: (*fields.get(19)?).to_owned(),
+        line,
+    })
 }
 
 fn mounts_under(data_dir: &str) -> Result<Vec<String>> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
-    Ok(mounts.lines().filter(|line| line.contains(data_dir)).map(str::to_owned).collect())
+    Ok(mounts
+        .lines()
+        .filter(|line| line.contains(data_dir))
+        .map(str::to_owned)
+        .collect())
 }
 
 fn cgroups_of(pods: &[String]) -> Vec<PathBuf> {
@@ -100,7 +142,10 @@ fn cgroups_of(pods: &[String]) -> Vec<PathBuf> {
     let mut folders = vec![(PathBuf::from("/sys/fs/cgroup"), 0)];
     while let Some((folder, depth)) = folders.pop() {
         for path in subfolders(&folder) {
-            if pods.iter().any(|uid| path.to_string_lossy().contains(uid.as_str())) {
+            if pods
+                .iter()
+                .any(|uid| path.to_string_lossy().contains(uid.as_str()))
+            {
                 found.push(path.clone());
             }
             if depth < 6 {
@@ -113,5 +158,8 @@ fn cgroups_of(pods: &[String]) -> Vec<PathBuf> {
 
 fn subfolders(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.is_dir() && !path.is_symlink()).collect()
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir() && !path.is_symlink())
+        .collect()
 }

@@ -15,16 +15,33 @@ use testkit::{Ask, Cluster, Hook, Visit};
 
 pub(crate) fn all() -> Vec<Trial> {
     vec![
-        crate::story("crashes::killed_while_the_container_is_being_admitted_the_visit_goes_on", while_admitted),
-        crate::story("crashes::killed_right_after_the_approval_the_visit_goes_on", after_approval),
-        crate::story("crashes::killed_during_a_visit_its_exit_is_recorded", while_running),
-        crate::story("crashes::a_visit_that_ended_while_nobody_looked_has_its_exit_recorded", ended_unseen),
-        crate::story("crashes::a_ledger_that_cannot_write_lets_nobody_in", unwritable),
+        crate::story(
+            "crashes::killed_while_the_container_is_being_admitted_the_visit_goes_on",
+            while_admitted,
+        ),
+        crate::story(
+            "crashes::killed_right_after_the_approval_the_visit_goes_on",
+            after_approval,
+        ),
+        crate::story(
+            "crashes::killed_during_a_visit_its_exit_is_recorded",
+            while_running,
+        ),
+        crate::story(
+            "crashes::a_visit_that_ended_while_nobody_looked_has_its_exit_recorded",
+            ended_unseen,
+        ),
+        crate::story(
+            "crashes::a_ledger_that_cannot_write_lets_nobody_in",
+            unwritable,
+        ),
     ]
 }
 
 async fn while_admitted(cluster: &mut Cluster) -> Result<()> {
-    let visit = cluster.ask(Ask::injected(&["bash", "-c", "echo once; exit 9"])).await?;
+    let visit = cluster
+        .ask(Ask::injected(&["bash", "-c", "echo once; exit 9"]))
+        .await?;
     let mut hook = Hook::on_ephemeral_containers(cluster).await?;
     cluster.approve(&visit).await?;
     // The API server waits for somebody else's answer: ours is given, nothing is stored.
@@ -39,7 +56,9 @@ async fn while_admitted(cluster: &mut Cluster) -> Result<()> {
 
 async fn after_approval(cluster: &mut Cluster) -> Result<()> {
     for _ in 0..3 {
-        let visit = cluster.ask(Ask::injected(&["bash", "-c", "echo once; exit 9"])).await?;
+        let visit = cluster
+            .ask(Ask::injected(&["bash", "-c", "echo once; exit 9"]))
+            .await?;
         cluster.approve(&visit).await?;
         // However far the controller has come by now.
         cluster.stage.kill().await?;
@@ -51,9 +70,15 @@ async fn after_approval(cluster: &mut Cluster) -> Result<()> {
 }
 
 async fn while_running(cluster: &mut Cluster) -> Result<()> {
-    let visit = cluster.approved(Ask::injected(&["bash", "-c", "echo once; sleep 5; exit 9"])).await?;
-    cluster.session_when(&visit, |phase| phase == "Running").await?;
-    let before = cluster.status_when(&visit, |status| status["state"]["running"].is_object()).await?;
+    let visit = cluster
+        .approved(Ask::injected(&["bash", "-c", "echo once; sleep 5; exit 9"]))
+        .await?;
+    cluster
+        .session_when(&visit, |phase| phase == "Running")
+        .await?;
+    let before = cluster
+        .status_when(&visit, |status| status["state"]["running"].is_object())
+        .await?;
     cluster.stage.kill().await?;
     cluster.stage.start().await?;
     went_on(cluster, &visit).await?;
@@ -63,10 +88,17 @@ async fn while_running(cluster: &mut Cluster) -> Result<()> {
 async fn ended_unseen(cluster: &mut Cluster) -> Result<()> {
     let mark = format!("{}-mark", cluster.data_dir());
     let script = format!(": {mark}; echo once; sleep 2; exit 9");
-    let visit = cluster.approved(Ask::injected(&["bash", "-c", &script])).await?;
-    let before = cluster.status_when(&visit, |status| status["state"]["running"].is_object()).await?;
+    let visit = cluster
+        .approved(Ask::injected(&["bash", "-c", &script]))
+        .await?;
+    let before = cluster
+        .status_when(&visit, |status| status["state"]["running"].is_object())
+        .await?;
     cluster.stage.kill().await?;
-    until("the container's end", || Ok(processes_with(&mark)?.is_empty())).await?;
+    until("the container's end", || {
+        Ok(processes_with(&mark)?.is_empty())
+    })
+    .await?;
     cluster.stage.start().await?;
     went_on(cluster, &visit).await?;
     the_same_container(cluster, &visit, &before).await
@@ -75,24 +107,64 @@ async fn ended_unseen(cluster: &mut Cluster) -> Result<()> {
 /// The visit came to its end, once, and the books tell how.
 async fn went_on(cluster: &Cluster, visit: &Visit) -> Result<()> {
     let session = cluster.closed(visit).await?;
-    ensure!(session["status"]["exit"]["code"] == 9, "{:#}", session["status"]);
-    ensure!(cluster.output(visit).await? == "once\n", "it ran more than once");
+    ensure!(
+        session["status"]["exit"]["code"] == 9,
+        "{:#}",
+        session["status"]
+    );
+    ensure!(
+        cluster.output(visit).await? == "once\n",
+        "it ran more than once"
+    );
     let containers = cluster.containers_in(POD).await?;
-    ensure!(containers.iter().filter(|name| **name == visit.handle).count() == 1, "{containers:?}");
+    ensure!(
+        containers
+            .iter()
+            .filter(|name| **name == visit.handle)
+            .count()
+            == 1,
+        "{containers:?}"
+    );
     let record = cluster.record(visit).await?;
-    ensure!(record["entered"]["value"] == true, "{:#}", record["entered"]);
-    ensure!(record["exit"]["value"]["code"]["value"] == 9, "{:#}", record["exit"]);
+    ensure!(
+        record["entered"]["value"] == true,
+        "{:#}",
+        record["entered"]
+    );
+    ensure!(
+        record["exit"]["value"]["code"]["value"] == 9,
+        "{:#}",
+        record["exit"]
+    );
     let steps = cluster.steps(visit).await?;
-    for once in ["Granted", "Reserved", "Committed", "Started", "Ended", "Closed"] {
-        ensure!(steps.iter().filter(|step| *step == once).count() == 1, "{once}: {steps:?}");
+    for once in [
+        "Granted",
+        "Reserved",
+        "Committed",
+        "Started",
+        "Ended",
+        "Closed",
+    ] {
+        ensure!(
+            steps.iter().filter(|step| *step == once).count() == 1,
+            "{once}: {steps:?}"
+        );
     }
     cluster.verifies().await
 }
 
 async fn the_same_container(cluster: &Cluster, visit: &Visit, before: &Value) -> Result<()> {
-    let after = cluster.status_when(visit, |status| status["state"]["terminated"].is_object()).await?;
-    ensure!(before["containerID"] == after["containerID"], "another container ran: {before:#} {after:#}");
-    let started = (&before["state"]["running"]["startedAt"], &after["state"]["terminated"]["startedAt"]);
+    let after = cluster
+        .status_when(visit, |status| status["state"]["terminated"].is_object())
+        .await?;
+    ensure!(
+        before["containerID"] == after["containerID"],
+        "another container ran: {before:#} {after:#}"
+    );
+    let started = (
+        &before["state"]["running"]["startedAt"],
+        &after["state"]["terminated"]["startedAt"],
+    );
     ensure!(started.0 == started.1, "it was started again: {started:?}");
     Ok(())
 }
@@ -137,17 +209,32 @@ impl Drop for Small {
 }
 
 async fn unwritable(cluster: &mut Cluster) -> Result<()> {
-    let visit = cluster.approved(Ask::by_hand(&["bash", "-c", "echo once; exit 9"])).await?;
+    let visit = cluster
+        .approved(Ask::by_hand(&["bash", "-c", "echo once; exit 9"]))
+        .await?;
     let container = cluster.container(&visit).await?;
     cluster.stage.kill().await?;
     let ledger = Small::over(cluster.stage.path("ledger"))?;
     cluster.stage.start().await?;
     ledger.fill()?;
     let answer = cluster.add("alice", POD, &container).await?;
-    refuses(&answer, StatusCode::SERVICE_UNAVAILABLE, &["the ledger cannot write, so the answer is no"])?;
-    let ask = cluster.stage.ephemera("alice", &Ask::injected(&["bash"]).words()).await?;
-    ensure!(ask.status != 0 && ask.stderr.contains("the ledger cannot write"), "{ask:?}");
-    ensure!(cluster.containers_in(POD).await?.is_empty(), "somebody entered without an entry");
+    refuses(
+        &answer,
+        StatusCode::SERVICE_UNAVAILABLE,
+        &["the ledger cannot write, so the answer is no"],
+    )?;
+    let ask = cluster
+        .stage
+        .ephemera("alice", &Ask::injected(&["bash"]).words())
+        .await?;
+    ensure!(
+        ask.status != 0 && ask.stderr.contains("the ledger cannot write"),
+        "{ask:?}"
+    );
+    ensure!(
+        cluster.containers_in(POD).await?.is_empty(),
+        "somebody entered without an entry"
+    );
     cluster.stage.kill().await?;
     ledger.relieve()?;
     cluster.stage.start().await?;

@@ -16,6 +16,7 @@ use testkit::Cluster;
 mod crashes;
 mod kubectl;
 mod leaves_nothing;
+mod live_session;
 mod one_session;
 mod record;
 mod refusals;
@@ -30,13 +31,27 @@ const LONGEST: Duration = Duration::from_secs(150);
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let name = arguments.first().map(Path::new).and_then(Path::file_name);
-    if [OsStr::new("ephemera"), OsStr::new(cluster_sandbox::HELPER_ARG0)].map(Some).contains(&name) {
+    if [
+        OsStr::new("ephemera"),
+        OsStr::new(cluster_sandbox::HELPER_ARG0),
+    ]
+    .map(Some)
+    .contains(&name)
+    {
         return cli::main(arguments);
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(CLUSTERS);
     // The longest first.
-    let trials = [reservations::all(), one_session::all(), crashes::all(), kubectl::all(), refusals::all(), leaves_nothing::all()];
+    let trials = [
+        reservations::all(),
+        one_session::all(),
+        crashes::all(),
+        kubectl::all(),
+        refusals::all(),
+        live_session::all(),
+        leaves_nothing::all(),
+    ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }
 
@@ -53,7 +68,11 @@ where
             Err(error) => {
                 // A killed cluster left its containers: only another start can end them.
                 if cluster.stage.pid().is_none() {
-                    cluster.stage.start().await.context("and the cluster did not start again")?;
+                    cluster
+                        .stage
+                        .start()
+                        .await
+                        .context("and the cluster did not start again")?;
                 }
                 let dump = cluster.dump().await;
                 Err(error.context(dump))
@@ -68,8 +87,13 @@ where
     F: AsyncFnOnce() -> Result<()> + Send + 'static,
 {
     let trial = Trial::test(name, move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        runtime.block_on(play()).map_err(|error| Failed::from(told(&error)))
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
+        runtime
+            .block_on(play())
+            .map_err(|error| Failed::from(told(&error)))
     });
     match missing() {
         Some(kind) => trial.with_kind(kind).with_ignored_flag(true),
@@ -89,6 +113,7 @@ fn missing() -> Option<&'static str> {
     if !rustix::process::geteuid().is_root() {
         return Some("needs root");
     }
-    let overlay = std::fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("\toverlay"));
+    let overlay =
+        std::fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("\toverlay"));
     (!overlay).then_some("needs overlayfs")
 }

@@ -19,23 +19,45 @@ use Expected::{Absent, Is, Something};
 /// Checks each field of the list, and that no other field is without source and reason.
 pub(crate) fn check(record: &Value, expected: &[(&str, Expected)]) -> Result<()> {
     for (pointer, expected) in expected {
-        let field = record.pointer(pointer).with_context(|| format!("the record has no {pointer}"))?;
+        let field = record
+            .pointer(pointer)
+            .with_context(|| format!("the record has no {pointer}"))?;
         match expected {
             Is(value, by) => {
-                ensure!(field["value"] == *value, "{pointer} is {:#}, not {value:#}", field["value"]);
-                ensure!(field["source"]["toldBy"] == *by, "{pointer} is told by {:#}, not {by}", field["source"]);
+                ensure!(
+                    field["value"] == *value,
+                    "{pointer} is {:#}, not {value:#}",
+                    field["value"]
+                );
+                ensure!(
+                    field["source"]["toldBy"] == *by,
+                    "{pointer} is told by {:#}, not {by}",
+                    field["source"]
+                );
             }
             Something(by) => {
                 ensure!(!field["value"].is_null(), "{pointer} is absent: {field:#}");
-                ensure!(field["source"]["toldBy"] == *by, "{pointer} is told by {:#}, not {by}", field["source"]);
+                ensure!(
+                    field["source"]["toldBy"] == *by,
+                    "{pointer} is told by {:#}, not {by}",
+                    field["source"]
+                );
             }
             Absent(why) => {
-                let said = field["absent"].as_str().with_context(|| format!("{pointer} is not absent: {field:#}"))?;
-                ensure!(said.contains(why), "{pointer} is absent because {said:?}, not {why:?}");
+                let said = field["absent"]
+                    .as_str()
+                    .with_context(|| format!("{pointer} is not absent: {field:#}"))?;
+                ensure!(
+                    said.contains(why),
+                    "{pointer} is absent because {said:?}, not {why:?}"
+                );
             }
         }
         if field.get("value").is_some() {
-            ensure!(field["source"]["entry"].is_u64() && field["source"]["kind"].is_string(), "{pointer} has no source");
+            ensure!(
+                field["source"]["entry"].is_u64() && field["source"]["kind"].is_string(),
+                "{pointer} has no source"
+            );
         }
     }
     for (name, field) in record.as_object().context("the record is no object")? {
@@ -49,9 +71,14 @@ fn told(name: &str, field: &Value) -> Result<()> {
     if matches!(name, "version" | "session" | "phase" | "steps") {
         return Ok(());
     }
-    let Some(parts) = field.as_object() else { bail!("{name} has neither source nor reason: {field:#}") };
+    let Some(parts) = field.as_object() else {
+        bail!("{name} has neither source nor reason: {field:#}")
+    };
     if parts.contains_key("value") {
-        ensure!(parts.contains_key("source"), "{name} has no source: {field:#}");
+        ensure!(
+            parts.contains_key("source"),
+            "{name} has no source: {field:#}"
+        );
     } else if !parts.contains_key("absent") {
         ensure!(!parts.is_empty(), "{name} is empty");
         for (part, field) in parts {
@@ -62,7 +89,12 @@ fn told(name: &str, field: &Value) -> Result<()> {
 }
 
 /// The record of the visit in `one_session`, by what the cluster itself shows.
-pub(crate) fn of_the_story(visit: &Visit, session: &Value, pod: &Value, status: &Value) -> Vec<(&'static str, Expected)> {
+pub(crate) fn of_the_story(
+    visit: &Visit,
+    session: &Value,
+    pod: &Value,
+    status: &Value,
+) -> Vec<(&'static str, Expected)> {
     let mut all = asked(visit, pod);
     all.extend(approved(session));
     all.extend(ran(session, status));
@@ -75,16 +107,31 @@ fn asked(visit: &Visit, pod: &Value) -> Vec<(&'static str, Expected)> {
         ("/requester", Is(alice, "API server")),
         ("/actsFor", Absent("authenticator names nobody")),
         ("/namespace", Is("shop".into(), "API server")),
-        ("/pod", Is(json!({"name": "app", "uid": pod["metadata"]["uid"]}), "API server")),
+        (
+            "/pod",
+            Is(
+                json!({"name": "app", "uid": pod["metadata"]["uid"]}),
+                "API server",
+            ),
+        ),
         ("/mode", Is("Ephemeral".into(), "requester")),
         ("/targetContainer", Is("app".into(), "API server")),
-        ("/debugContainer", Is(visit.handle.as_str().into(), "API server")),
-        ("/reason", Is("it answers slowly since 14:02".into(), "requester")),
+        (
+            "/debugContainer",
+            Is(visit.handle.as_str().into(), "API server"),
+        ),
+        (
+            "/reason",
+            Is("it answers slowly since 14:02".into(), "requester"),
+        ),
         ("/ticket", Is("INC-2041".into(), "requester")),
         ("/checked/logs", Is("they end at 14:02".into(), "requester")),
         ("/checked/metrics", Absent("did not say")),
         ("/checked/audit", Absent("did not say")),
-        ("/capabilities/requested", Is(json!({"add": ["SYS_PTRACE"], "drop": []}), "requester")),
+        (
+            "/capabilities/requested",
+            Is(json!({"add": ["SYS_PTRACE"], "drop": []}), "requester"),
+        ),
         ("/requesterRights", Something("API server")),
         ("/clusterVersion", Something("API server")),
     ]
@@ -92,13 +139,25 @@ fn asked(visit: &Visit, pod: &Value) -> Vec<(&'static str, Expected)> {
 
 fn approved(session: &Value) -> Vec<(&'static str, Expected)> {
     vec![
-        ("/approval/specHash", Is(session["status"]["specHash"].clone(), "policy")),
-        ("/approval/quorum", Is(json!([{"group": "approvers", "count": 1}]), "policy")),
+        (
+            "/approval/specHash",
+            Is(session["status"]["specHash"].clone(), "policy"),
+        ),
+        (
+            "/approval/quorum",
+            Is(json!([{"group": "approvers", "count": 1}]), "policy"),
+        ),
         ("/approval/policies", Something("policy")),
         ("/approval/verdicts", Something("approver")),
         ("/approval/grant", Something("policy")),
-        ("/approval/independentlyConfirmed", Absent("no source of audit events")),
-        ("/capabilities/granted", Is(json!({"add": ["SYS_PTRACE"], "drop": []}), "policy")),
+        (
+            "/approval/independentlyConfirmed",
+            Absent("no source of audit events"),
+        ),
+        (
+            "/capabilities/granted",
+            Is(json!({"add": ["SYS_PTRACE"], "drop": []}), "policy"),
+        ),
         ("/exposure", Something("API server")),
         ("/securityContext", Something("API server")),
         ("/entered", Is(true.into(), "controller")),
@@ -110,8 +169,17 @@ fn ran(session: &Value, status: &Value) -> Vec<(&'static str, Expected)> {
     vec![
         ("/image/reference", Is("tools:1".into(), "API server")),
         ("/image/requestedDigest", Absent("by tag")),
-        ("/image/digestThatRan", Is(status["imageID"].clone(), "node")),
-        ("/command", Is(session["spec"]["container"]["command"].clone(), "API server")),
+        (
+            "/image/digestThatRan",
+            Is(status["imageID"].clone(), "node"),
+        ),
+        (
+            "/command",
+            Is(
+                session["spec"]["container"]["command"].clone(),
+                "API server",
+            ),
+        ),
         ("/arguments", Absent("none were asked for")),
         ("/terminal/stdin", Is(false.into(), "API server")),
         ("/terminal/tty", Is(false.into(), "API server")),

@@ -2,24 +2,24 @@
 
 use anyhow::{Context, Result, ensure};
 use http::StatusCode;
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::AttachParams;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use testkit::cluster::{JSON, STRATEGIC, door, refuses, said};
-use testkit::sample::{NAMESPACE, OTHER_POD, POD, approvals_path, policy_path, sessions_path};
+use testkit::sample::{NAMESPACE, OTHER_POD, POD, approvals_path, policy_path};
 use testkit::{Ask, Cluster, Visit};
-use tokio::io::AsyncReadExt;
 
 pub(crate) fn all() -> Vec<Trial> {
     vec![
-        crate::story("refusals::a_container_that_is_not_the_granted_one", another_container),
+        crate::story(
+            "refusals::a_container_that_is_not_the_granted_one",
+            another_container,
+        ),
         crate::story("refusals::verdicts_that_do_not_count", verdicts),
-        crate::story("refusals::a_policy_that_changed_voids_what_was_approved", another_policy),
+        crate::story(
+            "refusals::a_policy_that_changed_voids_what_was_approved",
+            another_policy,
+        ),
         crate::story("refusals::a_grant_that_was_not_used_in_time", expired),
-        crate::story("refusals::streams_of_a_visit_are_for_whom_it_was_granted", streams),
-        crate::story("refusals::objects_of_a_live_session_stay_as_they_are", objects),
     ]
 }
 
@@ -31,7 +31,10 @@ async fn another_container(cluster: &mut Cluster) -> Result<()> {
     let changes = [
         ("/env", json!([{"name": "HISTFILE", "value": "/dev/null"}])),
         ("/securityContext/privileged", json!(true)),
-        ("/securityContext/capabilities/add", json!(["SYS_PTRACE", "SYS_ADMIN"])),
+        (
+            "/securityContext/capabilities/add",
+            json!(["SYS_PTRACE", "SYS_ADMIN"]),
+        ),
         ("/image", json!("tools:2")),
         ("/tty", json!(true)),
         ("/stdin", json!(true)),
@@ -45,26 +48,56 @@ async fn another_container(cluster: &mut Cluster) -> Result<()> {
         set(&mut container, pointer, &value)?;
         let answer = cluster.add("alice", POD, &container).await?;
         let field = pointer[1..].replace('/', ".");
-        refuses(&answer, StatusCode::FORBIDDEN, &["is not the one that was granted", &field]).context(pointer)?;
+        refuses(
+            &answer,
+            StatusCode::FORBIDDEN,
+            &["is not the one that was granted", &field],
+        )
+        .context(pointer)?;
     }
     two_at_once(cluster, &granted).await?;
-    let elsewhere = cluster.add("alice", OTHER_POD, &granted).await?;
-    refuses(&elsewhere, StatusCode::FORBIDDEN, &["no session of Pod app-b has the handle", &visit.handle])?;
-    let mut reserved = granted.clone();
-    reserved["name"] = "visit-00000000".into();
-    let answer = cluster.add("alice", POD, &reserved).await?;
-    refuses(&answer, StatusCode::FORBIDDEN, &["names that begin with \"visit-\" are kept for sessions"])?;
-    for person in ["bob", "admin"] {
-        let answer = cluster.add(person, POD, &granted).await?;
-        refuses(&answer, StatusCode::FORBIDDEN, &[person, "alice"]).context(person)?;
-    }
-    ensure!(cluster.containers_in(POD).await?.is_empty(), "a refused container was stored");
-    ensure!(!cluster.steps(&visit).await?.contains(&"Reserved".to_owned()), "something refused was reserved");
+    in_another_place(cluster, &visit, &granted).await?;
+    ensure!(
+        cluster.containers_in(POD).await?.is_empty(),
+        "a refused container was stored"
+    );
+    ensure!(
+        !cluster
+            .steps(&visit)
+            .await?
+            .contains(&"Reserved".to_owned()),
+        "something refused was reserved"
+    );
     // It was refused for what was changed, and for nothing else.
     let (status, answer) = cluster.add("alice", POD, &granted).await?;
     ensure!(status == StatusCode::OK, "{status}: {}", said(&answer));
-    cluster.session_when(&visit, |phase| phase == "Running").await?;
+    cluster
+        .session_when(&visit, |phase| phase == "Running")
+        .await?;
     cluster.verifies().await
+}
+
+/// The granted container for another Pod, under another reserved name, by another person.
+async fn in_another_place(cluster: &Cluster, visit: &Visit, granted: &Value) -> Result<()> {
+    let elsewhere = cluster.add("alice", OTHER_POD, granted).await?;
+    refuses(
+        &elsewhere,
+        StatusCode::FORBIDDEN,
+        &["no session of Pod app-b has the handle", &visit.handle],
+    )?;
+    let mut reserved = granted.clone();
+    reserved["name"] = "visit-00000000".into();
+    let answer = cluster.add("alice", POD, &reserved).await?;
+    refuses(
+        &answer,
+        StatusCode::FORBIDDEN,
+        &["names that begin with \"visit-\" are kept for sessions"],
+    )?;
+    for person in ["bob", "admin"] {
+        let answer = cluster.add(person, POD, granted).await?;
+        refuses(&answer, StatusCode::FORBIDDEN, &[person, "alice"]).context(person)?;
+    }
+    Ok(())
 }
 
 async fn two_at_once(cluster: &Cluster, granted: &Value) -> Result<()> {
@@ -72,13 +105,20 @@ async fn two_at_once(cluster: &Cluster, granted: &Value) -> Result<()> {
     second["name"] = "second".into();
     for both in [json!([granted, second]), json!([second, granted])] {
         let patch = json!({"spec": {"ephemeralContainers": both}});
-        let answer = cluster.stage.send("alice", "PATCH", &door(POD), STRATEGIC, &patch).await?;
-        refuses(&answer, StatusCode::FORBIDDEN, &["2 ephemeral containers arrive at once"])?;
+        let answer = cluster
+            .stage
+            .send("alice", "PATCH", &door(POD), STRATEGIC, &patch)
+            .await?;
+        refuses(
+            &answer,
+            StatusCode::FORBIDDEN,
+            &["2 ephemeral containers arrive at once"],
+        )?;
     }
     Ok(())
 }
 
-fn set(container: &mut Value, pointer: &str, value: &Value) -> Result<()> {
+pub(crate) fn set(container: &mut Value, pointer: &str, value: &Value) -> Result<()> {
     let (parent, field) = pointer.rsplit_once('/').context("a pointer")?;
     container.pointer_mut(parent).context("the parent")?[field] = value.clone();
     Ok(())
@@ -93,23 +133,66 @@ async fn verdicts(cluster: &mut Cluster) -> Result<()> {
     // One person twice is one person.
     cluster.approve(&visit).await?;
     cluster.approve(&visit).await?;
-    let session = cluster.session_when(&visit, |phase| phase != "Requested").await?;
-    ensure!(session["status"]["phase"] == "AwaitingApproval", "one person was two: {:#}", session["status"]);
+    let session = cluster
+        .session_when(&visit, |phase| phase != "Requested")
+        .await?;
+    ensure!(
+        session["status"]["phase"] == "AwaitingApproval",
+        "one person was two: {:#}",
+        session["status"]
+    );
     let one = json!({"spec": {"approval": {"quorum": [{"group": "approvers", "count": 1}]}}});
     cluster.merge(&policy_path(), &one).await?;
-    // A no ends it; nobody's yes comes after it.
-    let visit = cluster.ask(Ask::injected(SLEEP)).await?;
-    cluster.done("bob", &["deny", &visit.name, "-n", NAMESPACE, "--comment", "look at the traces first"]).await?;
-    let session = cluster.session_when(&visit, |phase| phase == "Denied").await?;
-    ensure!(session["status"]["message"].as_str().is_some_and(|m| m.contains("look at the traces first")), "{session:#}");
-    let late = cluster.stage.ephemera("bob", &["approve", &visit.name, "-n", NAMESPACE]).await?;
-    ensure!(late.status != 0 && late.stderr.contains("look at the traces first"), "{late:?}");
+    a_no_ends_it(cluster).await?;
     // Who asked takes it back.
     let visit = cluster.ask(Ask::injected(SLEEP)).await?;
-    cluster.done("alice", &["deny", &visit.name, "-n", NAMESPACE]).await?;
-    cluster.session_when(&visit, |phase| phase == "Withdrawn").await?;
-    ensure!(cluster.containers_in(POD).await?.is_empty(), "somebody entered");
+    cluster
+        .done("alice", &["deny", &visit.name, "-n", NAMESPACE])
+        .await?;
+    cluster
+        .session_when(&visit, |phase| phase == "Withdrawn")
+        .await?;
+    ensure!(
+        cluster.containers_in(POD).await?.is_empty(),
+        "somebody entered"
+    );
     cluster.verifies().await
+}
+
+async fn a_no_ends_it(cluster: &Cluster) -> Result<()> {
+    // A no ends it; nobody's yes comes after it.
+    let visit = cluster.ask(Ask::injected(SLEEP)).await?;
+    cluster
+        .done(
+            "bob",
+            &[
+                "deny",
+                &visit.name,
+                "-n",
+                NAMESPACE,
+                "--comment",
+                "look at the traces first",
+            ],
+        )
+        .await?;
+    let session = cluster
+        .session_when(&visit, |phase| phase == "Denied")
+        .await?;
+    ensure!(
+        session["status"]["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("look at the traces first")),
+        "{session:#}"
+    );
+    let late = cluster
+        .stage
+        .ephemera("bob", &["approve", &visit.name, "-n", NAMESPACE])
+        .await?;
+    ensure!(
+        late.status != 0 && late.stderr.contains("look at the traces first"),
+        "{late:?}"
+    );
+    Ok(())
 }
 
 /// Verdicts that say something false about who gives them or on what.
@@ -118,38 +201,89 @@ async fn forged(cluster: &Cluster, visit: &Visit, session: &Value) -> Result<()>
     let bob = json!({"username": "bob", "uid": "bob-uid", "groups": ["approvers", "sre", "system:authenticated"]});
     let other_hash = format!("sha256:{}", "0".repeat(64));
     let cases: [(&str, &str, Value, &[&str]); 4] = [
-        ("alice", "/approver", bob.clone(), &["spec.approver is filled in by the server", "alice"]),
-        ("admin", "/approver", bob, &["spec.approver is filled in by the server", "admin"]),
-        ("bob", "/specHash", other_hash.into(), &["look at the session again"]),
-        ("bob", "/sessionUid", "c9204835-0504-4057-b8a5-d3b45d435646".into(), &["no session", "was asked for"]),
+        (
+            "alice",
+            "/approver",
+            bob.clone(),
+            &["spec.approver is filled in by the server", "alice"],
+        ),
+        (
+            "admin",
+            "/approver",
+            bob,
+            &["spec.approver is filled in by the server", "admin"],
+        ),
+        (
+            "bob",
+            "/specHash",
+            other_hash.into(),
+            &["look at the session again"],
+        ),
+        (
+            "bob",
+            "/sessionUid",
+            "c9204835-0504-4057-b8a5-d3b45d435646".into(),
+            &["no session", "was asked for"],
+        ),
     ];
     for (person, pointer, value, words) in cases {
         let mut spec = spec.clone();
         set(&mut spec, pointer, &value)?;
         let approval = json!({"apiVersion": "ephemera.dev/v1alpha1", "kind": "DebugApproval",
             "metadata": {"generateName": "forged-"}, "spec": spec});
-        let answer = cluster.stage.send(person, "POST", &approvals_path(), JSON, &approval).await?;
-        refuses(&answer, StatusCode::FORBIDDEN, words).with_context(|| format!("{person} {pointer}"))?;
+        let answer = cluster
+            .stage
+            .send(person, "POST", &approvals_path(), JSON, &approval)
+            .await?;
+        refuses(&answer, StatusCode::FORBIDDEN, words)
+            .with_context(|| format!("{person} {pointer}"))?;
     }
     Ok(())
 }
 
 async fn another_policy(cluster: &mut Cluster) -> Result<()> {
     let asked = cluster.ask(Ask::injected(SLEEP)).await?;
-    let hash = cluster.session(&asked).await?["status"]["specHash"].as_str().context("a hash")?.to_owned();
+    let hash = cluster.session(&asked).await?["status"]["specHash"]
+        .as_str()
+        .context("a hash")?
+        .to_owned();
     let granted = cluster.approved(Ask::by_hand(SLEEP)).await?;
-    cluster.merge(&policy_path(), &json!({"spec": {"request": {"maxDurationSeconds": 1700}}})).await?;
+    cluster
+        .merge(
+            &policy_path(),
+            &json!({"spec": {"request": {"maxDurationSeconds": 1700}}}),
+        )
+        .await?;
     // The person has a grant and the very container; what was approved was another rule.
     let container = cluster.container(&granted).await?;
     let answer = cluster.add("alice", POD, &container).await?;
-    refuses(&answer, StatusCode::FORBIDDEN, &["has changed since", "ask again"])?;
+    refuses(
+        &answer,
+        StatusCode::FORBIDDEN,
+        &["has changed since", "ask again"],
+    )?;
     // Nobody has said yes yet: the old hash is no use any more.
-    cluster.session_when(&asked, |phase| phase == "Denied").await?;
-    let words = ["approve", &asked.name, "-n", NAMESPACE, "--spec-hash", &hash];
+    cluster
+        .session_when(&asked, |phase| phase == "Denied")
+        .await?;
+    let words = [
+        "approve",
+        &asked.name,
+        "-n",
+        NAMESPACE,
+        "--spec-hash",
+        &hash,
+    ];
     let late = cluster.stage.ephemera("bob", &words).await?;
     ensure!(late.status == 3, "an old hash was approved: {late:?}");
-    ensure!(cluster.containers_in(POD).await?.is_empty(), "somebody entered");
-    ensure!(cluster.record(&granted).await?["entered"]["value"] != true, "the record says that somebody entered");
+    ensure!(
+        cluster.containers_in(POD).await?.is_empty(),
+        "somebody entered"
+    );
+    ensure!(
+        cluster.record(&granted).await?["entered"]["value"] != true,
+        "the record says that somebody entered"
+    );
     cluster.verifies().await
 }
 
@@ -158,86 +292,20 @@ async fn expired(cluster: &mut Cluster) -> Result<()> {
     cluster.merge(&policy_path(), &short).await?;
     let visit = cluster.approved(Ask::by_hand(SLEEP)).await?;
     let container = cluster.container(&visit).await?;
-    let session = cluster.session_when(&visit, |phase| phase == "Expired").await?;
-    ensure!(session["status"]["message"].as_str().is_some_and(|m| m.contains("the grant was not used")), "{session:#}");
+    let session = cluster
+        .session_when(&visit, |phase| phase == "Expired")
+        .await?;
+    ensure!(
+        session["status"]["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("the grant was not used")),
+        "{session:#}"
+    );
     let answer = cluster.add("alice", POD, &container).await?;
     refuses(&answer, StatusCode::FORBIDDEN, &["expired", "ask again"])?;
-    ensure!(cluster.record(&visit).await?["entered"]["value"] == false, "somebody entered");
+    ensure!(
+        cluster.record(&visit).await?["entered"]["value"] == false,
+        "somebody entered"
+    );
     cluster.verifies().await
-}
-
-async fn streams(cluster: &mut Cluster) -> Result<()> {
-    let flags = &["--inject", "-i"];
-    let visit = cluster.approved(Ask { person: "alice", flags, command: &["cat"] }).await?;
-    cluster.session_when(&visit, |phase| phase == "Running").await?;
-    let stage = &cluster.stage;
-    let pods = async |person| anyhow::Ok(Api::<Pod>::namespaced(stage.client(person).await?, NAMESPACE));
-    let into = |container: &str| AttachParams::default().container(container).stderr(false);
-    for person in ["bob", "admin"] {
-        let attached = pods(person).await?.attach(POD, &into(&visit.handle)).await;
-        ensure!(attached.is_err(), "{person} was let onto alice's visit");
-    }
-    for person in ["alice", "bob", "admin"] {
-        let command = pods(person).await?.exec(POD, ["cat", "/etc/hostname"], &into(&visit.handle)).await;
-        ensure!(command.is_err(), "{person} ran a command in a debug container");
-    }
-    ensure!(!cluster.steps(&visit).await?.contains(&"Attached".to_owned()), "somebody refused is in the record");
-    // Into the application people go as before, if they may.
-    let mut command = pods("alice").await?.exec(POD, ["tail", "/etc/hostname"], &into("app")).await?;
-    let mut said = String::new();
-    command.stdout().context("no output")?.read_to_string(&mut said).await?;
-    ensure!(said == "app\n", "the application's container says {said:?}");
-    let viewer = pods("carl").await?.exec(POD, ["tail", "/etc/hostname"], &into("app")).await;
-    ensure!(viewer.is_err(), "a viewer ran a command");
-    // And whose visit it is gets on.
-    let mut attached = pods("alice").await?.attach(POD, &into(&visit.handle).stdin(true)).await?;
-    let mut input = attached.stdin().context("no input")?;
-    tokio::io::AsyncWriteExt::write_all(&mut input, b"it is me\n").await?;
-    let mut echo = [0; 9];
-    attached.stdout().context("no output")?.read_exact(&mut echo).await?;
-    ensure!(&echo == b"it is me\n", "{echo:?}");
-    drop((input, attached));
-    let record = cluster.record(&visit).await?;
-    let attachments = &record["terminal"]["attachments"]["value"];
-    ensure!(attachments[0]["person"]["username"] == "alice" && attachments[1].is_null(), "{attachments:#}");
-    cluster.verifies().await
-}
-
-async fn objects(cluster: &mut Cluster) -> Result<()> {
-    let visit = cluster.approved(Ask::injected(SLEEP)).await?;
-    cluster.session_when(&visit, |phase| phase == "Running").await?;
-    let path = sessions_path(&visit.name);
-    let deleted = cluster.stage.send("admin", "DELETE", &path, JSON, &Value::Null).await?;
-    refuses(&deleted, StatusCode::FORBIDDEN, &["cannot be deleted before it is over"])?;
-    let many = cluster.stage.send("admin", "DELETE", &sessions_path(""), JSON, &Value::Null).await?;
-    ensure!(!many.0.is_success(), "a live session was deleted with all of them: {:#}", many.1);
-    const MERGE: &str = "application/merge-patch+json";
-    let status = json!({"status": {"phase": "Closed"}});
-    let written = cluster.stage.send("admin", "PATCH", &format!("{path}/status"), MERGE, &status).await?;
-    refuses(&written, StatusCode::FORBIDDEN, &["written by its controller alone"])?;
-    let spec = json!({"spec": {"durationSeconds": 86400}});
-    let changed = cluster.stage.send("admin", "PATCH", &path, MERGE, &spec).await?;
-    // Said by the schema's own rule, or by admission where a cluster does not evaluate it.
-    ensure!(changed.0.is_client_error() && said(&changed.1).contains("cannot be changed: make a new one"), "{:#}", changed.1);
-    forged_ask(cluster, &cluster.session(&visit).await?).await?;
-    ensure!(cluster.session(&visit).await?["status"]["phase"] == "Running", "the session was moved");
-    cluster.verifies().await
-}
-
-/// Asking in somebody else's name, or for a Pod that is another one by now.
-async fn forged_ask(cluster: &Cluster, session: &Value) -> Result<()> {
-    let bob = json!({"username": "bob", "uid": "bob-uid", "groups": ["approvers", "sre", "system:authenticated"]});
-    let cases: [(&str, Value, &[&str]); 2] = [
-        ("/requester", bob, &["spec.requester is filled in by the server"]),
-        ("/pod/uid", "c9204835-0504-4057-b8a5-d3b45d435646".into(), &["spec.pod.uid is", "leave the field out"]),
-    ];
-    for (pointer, value, words) in cases {
-        let mut spec = session["spec"].clone();
-        set(&mut spec, pointer, &value)?;
-        let ask = json!({"apiVersion": "ephemera.dev/v1alpha1", "kind": "DebugSession",
-            "metadata": {"generateName": "forged-"}, "spec": spec});
-        let answer = cluster.stage.send("alice", "POST", &sessions_path(""), JSON, &ask).await?;
-        refuses(&answer, StatusCode::FORBIDDEN, words).context(pointer)?;
-    }
-    Ok(())
 }
