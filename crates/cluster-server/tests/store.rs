@@ -171,6 +171,28 @@ async fn a_watch_that_lags_too_far_is_told_to_list_again() {
 }
 
 #[tokio::test]
+async fn a_history_of_long_objects_is_a_short_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(&dir);
+    let start = store.revision();
+    let mut made = Vec::new();
+    for i in 0..8 {
+        let long = json!({"data": "x".repeat(1 << 20)});
+        let object = store.create("pods", "n", &format!("p{i}"), long).await;
+        made.push(object.expect("created").revision);
+    }
+    assert!(matches!(
+        store.watch("pods", start),
+        Err(StoreError::Expired { .. })
+    ));
+    let mut watch = store.watch("pods", made[6]).expect("the newest is there");
+    assert_eq!(
+        watch.next().await.expect("a change").object.revision,
+        made[7]
+    );
+}
+
+#[tokio::test]
 async fn only_the_owner_reads_the_database_also_one_that_was_open_to_all() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().expect("makes a folder");

@@ -7,7 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::{Change, EventType, Object, StoreError, Watch};
 
 /// How many changes of one resource a watch may lag behind before it has to list again.
-const HISTORY: usize = 4096;
+const HISTORY: usize = 1024;
+/// How long those may be together, as JSON text: a Pod's every change is a whole Pod, and takes several times its text.
+const HISTORY_BYTES: usize = 3 << 20;
 
 /// Namespace and name.
 pub(super) type Key = (String, String);
@@ -16,8 +18,26 @@ pub(super) type Key = (String, String);
 struct Inner {
     objects: BTreeMap<Key, Arc<Object>>,
     history: VecDeque<Arc<Change>>,
+    /// How long the objects of `history` are as text.
+    bytes: usize,
     /// The newest revision that is no longer in `history`.
     forgotten: u64,
+}
+
+impl Inner {
+    /// Adds a change to the history; as many of the oldest go as are too many. The newest always stays.
+    fn remember(&mut self, change: Change) {
+        self.bytes += change.object.json().len();
+        self.history.push_back(Arc::new(change));
+        while self.history.len() > HISTORY || (self.bytes > HISTORY_BYTES && self.history.len() > 1)
+        {
+            let Some(old) = self.history.pop_front() else {
+                return;
+            };
+            self.bytes -= old.object.json().len();
+            self.forgotten = old.object.revision;
+        }
+    }
 }
 
 /// One resource's objects.
@@ -88,12 +108,7 @@ impl Shard {
                 .objects
                 .insert(key.clone(), Arc::clone(&change.object));
         }
-        inner.history.push_back(Arc::new(change));
-        if inner.history.len() > HISTORY
-            && let Some(old) = inner.history.pop_front()
-        {
-            inner.forgotten = old.object.revision;
-        }
+        inner.remember(change);
         drop(inner);
         self.notify.send_replace(revision);
     }
