@@ -114,7 +114,7 @@ async fn inject(
                 return Ok(Step::until(controller.journal.now() + SignedDuration::from_secs(1)));
             }
             Err(AddError::Unavailable(error)) => return Err(error.into()),
-            Err(AddError::Refused(why)) => return Ok(refused(controller, session, why)),
+            Err(AddError::Refused(why)) => return Ok(refused(controller, session, &why)),
         },
         Decision::NeedsApproval(_) => {
             "what was approved is not what would happen now: a policy, the Pod or an approval has changed \
@@ -131,7 +131,7 @@ async fn inject(
 
 /// The API server said no for good. If admission had reserved before somebody else refused, that
 /// reservation is void: its request was ours, and it has been answered.
-fn refused(controller: &Controller, session: &Session, why: String) -> Step {
+fn refused(controller: &Controller, session: &Session, why: &str) -> Step {
     let uid = &session.request.session.uid;
     let reserved = controller.journal.session(uid).is_some_and(|now| {
         matches!(
@@ -142,7 +142,9 @@ fn refused(controller: &Controller, session: &Session, why: String) -> Step {
             }
         )
     });
-    let failed = Event::Failed { why };
+    let failed = Event::Failed {
+        why: facts::short(why),
+    };
     if reserved {
         return Step::Did(vec![void(controller, session), failed]);
     }

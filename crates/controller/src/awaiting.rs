@@ -50,10 +50,9 @@ pub(crate) async fn look(
                 Step::until(terms.approve_until)
             }
             Decision::Permit(_) | Decision::NeedsApproval(_) => Step::did(changed()),
-            Decision::Denied(denied) => {
-                let why = denied.findings.iter().map(ToString::to_string).collect();
-                Step::did(Event::Denied(Denial { why, by: None }))
-            }
+            Decision::Denied(denied) => Step::did(facts::refused(
+                denied.findings.iter().map(ToString::to_string),
+            )),
         },
     )
 }

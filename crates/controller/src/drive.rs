@@ -138,10 +138,25 @@ impl Controller {
                     tracing::debug!(session = uid, event = name, %refusal, "overtaken");
                     return Ok(());
                 }
+                Err(error @ RecordError::Entry(_)) => {
+                    return self.unwritten(uid, name, error).await;
+                }
                 Err(error) => return Err(DriveError::Record(error)),
             }
         }
         Ok(())
+    }
+
+    /// What has no entry cannot happen, and trying again makes it no shorter: the session fails. Else one
+    /// that is too large would be looked at for ever, and could never be deleted.
+    async fn unwritten(&self, uid: &str, name: &str, error: RecordError) -> Result<(), DriveError> {
+        let why = format!("{name}: {error}");
+        tracing::warn!(session = uid, event = name, %error, "has no entry");
+        match self.journal.record(uid, Event::Failed { why }).await {
+            Ok(_) => Ok(()),
+            Err(RecordError::Refused(_)) => Err(DriveError::Record(error)),
+            Err(error) => Err(DriveError::Record(error)),
+        }
     }
 
     /// Shows the session in its object, if that exists and does not show it yet.

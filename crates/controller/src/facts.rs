@@ -77,10 +77,33 @@ pub(crate) fn noted<T: Default>(answer: Result<T, CallError>) -> T {
     })
 }
 
-/// A refusal by rule.
+/// A refusal in somebody's words.
 pub(crate) fn denied(why: impl Into<String>) -> Event {
-    Event::Denied(Denial {
-        why: vec![why.into()],
-        by: None,
-    })
+    refused([why.into()])
+}
+
+/// A refusal by rules, as far as an entry has room for their sentences.
+pub(crate) fn refused(sentences: impl IntoIterator<Item = String>) -> Event {
+    let mut sentences = sentences.into_iter();
+    let mut why = Vec::new();
+    why.extend(sentences.by_ref().take(MOST_SENTENCES).map(|s| short(&s)));
+    let more = sentences.count();
+    if more > 0 {
+        why.push(format!("and {more} more"));
+    }
+    Event::Denied(Denial { why, by: None })
+}
+
+/// So many sentences of a refusal are kept.
+const MOST_SENTENCES: usize = 24;
+
+/// So many characters of a text of somebody else's making are kept.
+const LONGEST: usize = 1024;
+
+/// The text, as far as an entry has room for it.
+pub(crate) fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }

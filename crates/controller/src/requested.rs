@@ -2,7 +2,6 @@
 
 use jiff::SignedDuration;
 use policy::Decision;
-use session::event::Denial;
 use session::{Container, Event, Session};
 
 use crate::cluster::AddError;
@@ -61,8 +60,8 @@ pub(crate) async fn look(controller: &Controller, session: &Session) -> Result<S
     };
     let terms = match facts::decide(controller, session, live, container).await? {
         Decision::Denied(refused) => {
-            let why = refused.findings.iter().map(ToString::to_string).collect();
-            return Ok(Step::did(Event::Denied(Denial { why, by: None })));
+            let why = refused.findings.iter().map(ToString::to_string);
+            return Ok(Step::did(facts::refused(why)));
         }
         Decision::NeedsApproval(pending) => {
             pending.terms(facts::surroundings(controller, session).await)

@@ -127,9 +127,9 @@ async fn started(controller: &Controller, live: &Value, status: &Value, at: Time
     };
     Event::Started(Started {
         started_at: at,
-        container_id: container_id.to_owned(),
-        image: pod::text(status, "/image").to_owned(),
-        image_id: pod::text(status, "/imageID").to_owned(),
+        container_id: facts::short(container_id),
+        image: facts::short(pod::text(status, "/image")),
+        image_id: facts::short(pod::text(status, "/imageID")),
         node: node.unwrap_or_else(|| Node {
             name: name.to_owned(),
             ..Node::default()
@@ -143,9 +143,9 @@ fn exit(status: &Value) -> Exit {
         code: end["exitCode"]
             .as_i64()
             .and_then(|code| i32::try_from(code).ok()),
-        reason: pod::text(end, "/reason").to_owned(),
-        message: pod::text(end, "/message").to_owned(),
+        reason: facts::short(pod::text(end, "/reason")),
+        message: facts::short(pod::text(end, "/message")),
         finished_at: pod::text(end, "/finishedAt").parse().ok(),
-        image_id: pod::text(status, "/imageID").to_owned(),
+        image_id: facts::short(pod::text(status, "/imageID")),
     }
 }

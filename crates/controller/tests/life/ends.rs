@@ -1,11 +1,11 @@
 //! The ends that are no close.
 
 use controller::{DriveError, Next};
-use serde_json::json;
+use serde_json::{Value, json};
 use session::{Event, Phase, PhaseName};
 
 use crate::fake::Adding;
-use crate::world::{World, person, policy, running};
+use crate::world::{World, ask, person, policy, running};
 
 /// After one look, the session is over, and says this.
 async fn check(change: impl AsyncFnOnce(&World), expected: PhaseName, says: &str) {
@@ -172,6 +172,33 @@ async fn a_grant_that_nobody_uses_expires_and_one_that_came_to_nothing_too() {
         assert_eq!(world.phase(), PhaseName::Expired);
         assert_eq!(world.cluster.objects().added, 0);
     }
+}
+
+#[tokio::test]
+async fn a_session_whose_next_entry_is_too_long_ends_and_does_not_stay_for_ever() {
+    let check = async |from: &dyn Fn(usize) -> Value, expected: PhaseName, says: &str| {
+        let variable = |n: usize| json!({"name": format!("V{n}"), "valueFrom": from(n)});
+        let mut object = ask("Controller");
+        object["spec"]["container"]["env"] = (0..700).map(variable).collect();
+        let world = World::asked_with(object).await;
+        let lax = policy(&json!({"spec": {"container": {"envFromSecrets": ["*"]}}}));
+        world.cluster.objects().policies = vec![lax];
+        assert_eq!(world.drive().await.unwrap(), Next::Over, "{says}");
+        let phase = world.session().phase;
+        assert_eq!(phase.name(), expected, "{phase:?}");
+        assert!(format!("{phase:?}").contains(says), "{phase:?}");
+    };
+    // As an ask it fits; the terms hold what it would expose besides.
+    let secret = |n: usize| json!({"secretKeyRef": {"name": format!("s{n}"), "key": "k"}});
+    check(
+        &secret,
+        PhaseName::Failed,
+        "Proposed: it cannot be written down",
+    )
+    .await;
+    // Refused in more sentences than fit.
+    let field = |_: usize| json!({"fieldRef": {"fieldPath": "metadata.name"}});
+    check(&field, PhaseName::Denied, "and 676 more").await;
 }
 
 async fn reserved_by_alice() -> World {

@@ -26,6 +26,11 @@ pub(crate) struct World {
 impl World {
     /// Asked, and stored.
     pub(crate) async fn asked(injection: &str) -> Self {
+        Self::asked_with(ask(injection)).await
+    }
+
+    /// This was asked, and stored.
+    pub(crate) async fn asked_with(object: Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let start: Timestamp = "2026-11-22T10:40:00Z".parse().unwrap();
         let clock = Arc::new(Mutex::new(start));
@@ -39,7 +44,7 @@ impl World {
             clock,
             folder,
         };
-        let object: DebugSession = from(ask(injection));
+        let object: DebugSession = from(object);
         let request = api::request(&object).unwrap();
         {
             let mut objects = world.cluster.objects();
@@ -232,7 +237,7 @@ pub(crate) fn policy(change: &Value) -> DebugPolicy {
     from(policy)
 }
 
-fn ask(injection: &str) -> Value {
+pub(crate) fn ask(injection: &str) -> Value {
     json!({
         "apiVersion": "ephemera.dev/v1alpha1", "kind": "DebugSession",
         "metadata": {"name": "s1", "namespace": "default", "uid": SESSION},
