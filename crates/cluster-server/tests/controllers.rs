@@ -16,13 +16,17 @@ struct Cluster {
 impl Cluster {
     async fn start() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
+        Self::start_in(directory, Clock::system()).await
+    }
+
+    async fn start_in(directory: tempfile::TempDir, clock: Clock) -> Self {
         let listen = "127.0.0.1:0".parse().expect("an address");
         let data_dir = directory.path().to_owned();
         let config = Config {
             data_dir,
             listen,
             bare: true,
-            clock: Clock::system(),
+            clock,
         };
         let server = Server::start(config).await.expect("the server starts");
         Self {
@@ -280,4 +284,32 @@ async fn what_has_no_owner_left_goes() {
         }
     }
     cluster.server.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_goes_an_hour_after_it_was_last_written() {
+    let cluster = Cluster::start().await;
+    let event = |name: &str| {
+        json!({"metadata": {"name": name, "namespace": "default"}, "reason": "Tested", "type": "Normal",
+            "involvedObject": {"kind": "Pod", "namespace": "default", "name": "p"}})
+    };
+    let mut fresh = event("fresh");
+    let soon = jiff::SignedDuration::from_hours(3);
+    fresh["lastTimestamp"] = (Clock::system().now() + soon)
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string()
+        .into();
+    cluster.create("events", "default", event("old")).await;
+    cluster.create("events", "default", fresh).await;
+    let Cluster {
+        server,
+        _directory: directory,
+    } = cluster;
+    server.stop().await;
+    let later = Clock::new(|| Clock::system().now() + jiff::SignedDuration::from_hours(2));
+    let cluster = Cluster::start_in(directory, later).await;
+    cluster
+        .until("events", "default", "old", |found| found.is_none())
+        .await;
+    assert!(cluster.get("events", "default", "fresh").is_some());
 }

@@ -1,10 +1,11 @@
 //! The loops that a cluster has besides its API: namespaces and what is in each of them, placing
-//! Pods on the node, and cleaning up after owners.
+//! Pods on the node, cleaning up after owners, and old Events.
 //!
 //! Each follows the store's changes ([`follow`]) and acts through [`Api`] as any client would, without
 //! HTTP. They are level-triggered: what a change says is only a reason to look again, so nothing is lost
 //! by a restart or by lagging behind. **Invariant:** no controller asks in intervals.
 
+mod expiry;
 mod follow;
 mod garbage;
 mod namespaces;
@@ -49,6 +50,7 @@ impl Controllers {
         spawn(&mut tasks, Box::pin(namespaces::run(Arc::clone(api))));
         spawn(&mut tasks, Box::pin(scheduler::run(Arc::clone(api))));
         spawn(&mut tasks, Box::pin(garbage::run(Arc::clone(api))));
+        spawn(&mut tasks, Box::pin(expiry::run(Arc::clone(api))));
         Ok(Self { tasks, stopping })
     }
 
