@@ -20,8 +20,16 @@ pub(crate) async fn connecting(gate: &Gate, review: &Review) -> Answer {
 }
 
 async fn judge(gate: &Gate, review: &Review) -> Result<Answer, Answer> {
+    let wanted = match (&review.object, &review.object["container"]) {
+        (Value::Object(_), Value::Null) => "",
+        (Value::Object(_), Value::String(name)) => name.as_str(),
+        _ => {
+            return Err(Answer::invalid(
+                "the review of a connection came without its options",
+            ));
+        }
+    };
     let live = facts::live_pod(gate.cluster.as_ref(), &review.namespace, &review.name).await?;
-    let wanted = review.object["container"].as_str().unwrap_or_default();
     // Without a name the API server takes the only regular container, and refuses if there are more
     // (`validateContainer` in pkg/registry/core/pod/strategy.go): never a debug container.
     if wanted.is_empty()

@@ -9,9 +9,10 @@ use crate::pod;
 /// What an update adds to a Pod's ephemeral containers.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Added<'a> {
-    /// Nothing: a no-op patch, or one that the API server will refuse by itself (it lets nobody change
-    /// or remove an ephemeral container).
+    /// Nothing: a no-op patch.
     Nothing,
+    /// What is there is changed or removed. The API server lets nobody do that; neither do we.
+    Changed(&'a str),
     /// One container.
     One(&'a Value),
     /// More than one, by name.
@@ -19,8 +20,12 @@ pub(crate) enum Added<'a> {
 }
 
 /// The difference **by name**: a new container can stand first, and several can come at once.
-pub(crate) fn added<'a>(object: &'a Value, old: &Value) -> Added<'a> {
+pub(crate) fn added<'a>(object: &'a Value, old: &'a Value) -> Added<'a> {
     const LIST: &str = "ephemeralContainers";
+    let kept = |before: &&Value| pod::containers(object, LIST).any(|c| c == *before);
+    if let Some(changed) = pod::containers(old, LIST).find(|before| !kept(before)) {
+        return Added::Changed(pod::name(changed));
+    }
     let before: BTreeSet<&str> = pod::containers(old, LIST).map(pod::name).collect();
     let new: Vec<&Value> = pod::containers(object, LIST)
         .filter(|c| !before.contains(pod::name(c)))
@@ -92,9 +97,10 @@ mod tests {
     #[test]
     fn what_is_new_is_told_by_name_wherever_it_stands() {
         let check = |object: &[&str], old: &[&str], expected: &[&str]| {
-            let object = pod(object);
-            let got: Vec<&str> = match added(&object, &pod(old)) {
+            let (object, old) = (pod(object), pod(old));
+            let got: Vec<&str> = match added(&object, &old) {
                 Added::Nothing => vec![],
+                Added::Changed(name) => vec!["changed", name],
                 Added::One(c) => vec![c["name"].as_str().unwrap()],
                 Added::Several(names) => names,
             };
@@ -105,7 +111,12 @@ mod tests {
         check(&["b", "a"], &["a"], &["b"]);
         check(&["b", "a", "c"], &["a"], &["b", "c"]);
         check(&["b", "b"], &[], &["b", "b"]);
-        check(&[], &["a"], &[]);
+        check(&[], &["a"], &["changed", "a"]);
+        check(&["b"], &["a"], &["changed", "a"]);
+        let old = pod(&["a"]);
+        let mut object = pod(&["a", "b"]);
+        object["spec"]["ephemeralContainers"][0]["image"] = "evil:1".into();
+        assert_eq!(added(&object, &old), Added::Changed("a"));
     }
 
     #[test]

@@ -25,6 +25,12 @@ async fn judge(gate: &Gate, review: &Review) -> Result<Answer, Answer> {
     let arrived = match added(&review.object, &review.old_object) {
         Added::Nothing => return Ok(Answer::passed()),
         Added::One(container) => container,
+        Added::Changed(name) => {
+            return Err(Answer::forbidden(format!(
+                "the ephemeral container {name:?} is in the Pod and can be neither changed nor removed: leave it \
+                 as it is, and ask for a visit of your own"
+            )));
+        }
         Added::Several(names) => {
             return Err(Answer::forbidden(format!(
                 "{} ephemeral containers arrive at once, and a grant admits one: add them one by one, each \

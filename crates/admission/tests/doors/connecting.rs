@@ -23,6 +23,16 @@ async fn ordinary_containers_are_passed_and_unknown_names_refused() {
         check(door, "nobody", false).await;
         check(door, HANDLE, false).await;
     }
+    for options in [
+        json!(null),
+        json!("app"),
+        json!({"container": ["debugger"]}),
+    ] {
+        let mut review = joining("exec", "bob", "app");
+        review.object = options.clone();
+        let answer = world.gate.visits(&review).await;
+        assert!(!answer.is_allowed(), "{options}");
+    }
     world.cluster.objects().pod = None;
     check("exec", "app", false).await;
     world.cluster.objects().away = true;
