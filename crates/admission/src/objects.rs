@@ -28,6 +28,10 @@ pub(crate) async fn objects(gate: &Gate, review: &Review) -> Answer {
     judged.err().unwrap_or_else(Answer::passed)
 }
 
+/// So many sessions of one person may be open, so that nobody keeps the controller and the log busy for
+/// everybody.
+const MOST_OPEN: usize = 32;
+
 /// Somebody asks for a visit.
 async fn asked(gate: &Gate, review: &Review) -> Result<(), Answer> {
     let object: DebugSession = read(review)?;
@@ -45,6 +49,12 @@ async fn asked(gate: &Gate, review: &Review) -> Result<(), Answer> {
         return Err(Answer::forbidden(
             "the session is not the asking person's own, in the namespace of the request",
         ));
+    }
+    if gate.journal.open_sessions_of(&person) >= MOST_OPEN {
+        return Err(Answer::forbidden(format!(
+            "{} has {MOST_OPEN} sessions that are not over: end some, or take them back with `ephemera deny`",
+            person.username
+        )));
     }
     if review.dry_run {
         return Ok(());
@@ -76,6 +86,14 @@ async fn verdict(gate: &Gate, review: &Review) -> Result<(), Answer> {
     let approval = api::approval(&object, gate.journal.now())
         .map_err(|error| Answer::invalid(error.to_string()))?;
     let own = session.request.requester.is_same_person_as(&person);
+    let counts = |terms: &session::event::Terms| policy::may_judge(&terms.quorum, &person);
+    if !own && !session.phase.terms().is_none_or(counts) {
+        return Err(Answer::forbidden(format!(
+            "{} is in none of the groups that are asked about session {name}, so this verdict would not count: \
+             ask somebody who is",
+            person.username
+        )));
+    }
     let event = match (approval.verdict, own) {
         // Whoever asked and says no takes it back, at any time before the visit.
         (Verdict::Deny, true) => Event::Withdrawn { by: person },

@@ -177,6 +177,10 @@ async fn a_verdict_is_on_exactly_these_terms_and_by_somebody_else() {
         "leave the field out",
     )
     .await;
+    // A no by anybody would let everybody keep everybody out.
+    check("carl", json!({"verdict": "Deny"}), "would not count").await;
+    check("admin", json!({"verdict": "Deny"}), "would not count").await;
+    check("carl", json!({}), "would not count").await;
     assert!(world.session().phase.approvals().is_empty());
     assert!(world.approve("bob").await.is_allowed());
     assert_eq!(
@@ -195,6 +199,21 @@ async fn whoever_asked_and_says_no_takes_it_back() {
         .await;
     assert!(answer.is_allowed(), "{answer:?}");
     assert_eq!(world.session().phase.name(), PhaseName::Withdrawn);
+}
+
+#[tokio::test]
+async fn nobody_has_endlessly_many_sessions_open() {
+    let world = World::new().await;
+    let mut answers = Vec::new();
+    for n in 0..33 {
+        let uid = format!("{n:08}-77aa-4c1e-9b1e-1f1f1f1f1f1f");
+        let object = with(ask("Controller"), &json!({"metadata": {"uid": uid}}));
+        answers.push(world.create("debugsessions", "alice", object).await);
+    }
+    assert!(answers[..32].iter().all(Answer::is_allowed));
+    assert!(said(&answers[32]).contains("32 sessions that are not over"));
+    let somebody_elses = world.ask("bob", "Controller").await;
+    assert!(somebody_elses.is_allowed(), "{somebody_elses:?}");
 }
 
 #[tokio::test]
