@@ -11,6 +11,7 @@ use session::{Container, Handle, Person, PodRef, PolicyVersion, SessionId, SpecH
 use crate::debug_approval::{DebugApproval, Verdict};
 use crate::debug_policy::{self, ApprovalRules, DebugPolicy, Match, RecordingMode, RequestRules};
 use crate::debug_session::{self, DebugSession};
+use crate::plain::plain;
 
 /// The longest visit and the longest wait that can be asked for: one day.
 pub const LONGEST_SECONDS: i64 = 24 * 60 * 60;
@@ -27,7 +28,11 @@ pub struct ConversionError {
     pub instead: String,
 }
 
-fn error(field: &str, found: impl Into<String>, instead: impl Into<String>) -> ConversionError {
+pub(crate) fn error(
+    field: &str,
+    found: impl Into<String>,
+    instead: impl Into<String>,
+) -> ConversionError {
     ConversionError {
         field: field.into(),
         found: found.into(),
@@ -56,6 +61,11 @@ pub fn request(object: &DebugSession) -> Result<session::Request, ConversionErro
     if reason.is_empty() {
         let instead = "say why the visit is needed";
         return Err(error("spec.reason", "is empty", instead));
+    }
+    plain("spec.reason", &spec.reason)?;
+    plain("spec.ticket", &spec.ticket)?;
+    for checked in &spec.checked {
+        plain("spec.checked.fellShort", &checked.fell_short)?;
     }
     Ok(session::Request {
         pod: PodRef {
@@ -104,6 +114,7 @@ pub fn approval(
         let instead = "copy status.specHash of the session";
         error("spec.specHash", e.to_string(), instead)
     })?;
+    plain("spec.comment", &spec.comment)?;
     Ok(session::Approval {
         uid: id.uid,
         name: id.name,

@@ -25,6 +25,8 @@ pub use crds::crds;
 pub mod convert;
 pub use convert::{ConversionError, approval, policies, policy, request};
 
+mod plain;
+
 pub mod project;
 pub use project::status;
 

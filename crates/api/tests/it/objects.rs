@@ -49,6 +49,10 @@ fn a_session_without_a_stamp_or_a_sense_rejects() {
     check("/spec/pod/uid", json!(""), "spec.pod.uid");
     check("/spec/container", json!({}), "spec.container");
     check("/spec/reason", json!("  "), "spec.reason");
+    check("/spec/reason", json!("ok\u{1b}[2J"), "spec.reason");
+    check("/spec/ticket", json!("INC\u{202e}1"), "spec.ticket");
+    let checked = json!([{"surface": "logs", "fellShort": "\u{7}"}]);
+    check("/spec/checked", checked, "spec.checked.fellShort");
     check("/spec/durationSeconds", json!(0), "spec.durationSeconds");
     check("/spec/durationSeconds", json!(-1), "spec.durationSeconds");
     check(
