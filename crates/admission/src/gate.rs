@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ledger_store::{Journal, RecordError};
 use session::{Event, Refusal, Session};
 
+use crate::attempts::Attempts;
 use crate::review::{Allowed, Answer, Operation, Refused, Review};
 use crate::{Cluster, connecting, entering, objects, stamp};
 
@@ -20,6 +21,7 @@ pub struct Gate {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) journal: Journal,
     pub(crate) controller: String,
+    attempts: Arc<Attempts>,
 }
 
 impl Gate {
@@ -29,6 +31,7 @@ impl Gate {
             cluster,
             journal,
             controller: controller.into(),
+            attempts: Arc::default(),
         }
     }
 
@@ -98,6 +101,13 @@ impl Gate {
 
     async fn note(&self, review: &Review, refused: &Refused) {
         let person = review.user_info.person();
+        if !self.attempts.count(&person.username, self.journal.now()) {
+            tracing::warn!(
+                user = person.username,
+                "too many refused attempts in a minute: one is not in the ledger"
+            );
+            return;
+        }
         let container = match review.operation {
             Operation::Connect => review.object["container"].as_str().unwrap_or_default(),
             _ => "",

@@ -18,6 +18,7 @@ pub use cluster::{Cluster, ReadError};
 pub mod gate;
 pub use gate::Gate;
 
+mod attempts;
 mod connecting;
 mod difference;
 mod entering;
