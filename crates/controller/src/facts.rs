@@ -30,8 +30,11 @@ pub(crate) async fn decide(
     })?;
     let facts = Facts {
         pod,
-        // A namespace that is gone has no labels, and no selector but `{}` matches; its Pods go with it.
-        namespace_labels: labels.unwrap_or_default(),
+        // Of a namespace that is gone nothing is known: no labels would fit every `NotIn`. Its Pods go with it.
+        namespace_labels: labels.ok_or_else(|| CallError {
+            what: format!("reading namespace {namespace}"),
+            source: "there is none".into(),
+        })?,
         container,
         act: Act::Enter {
             by: By::expected(request),

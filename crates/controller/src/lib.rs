@@ -21,4 +21,5 @@ mod awaiting;
 mod facts;
 mod pod;
 mod requested;
+mod unexplained;
 mod visiting;

@@ -71,13 +71,22 @@ impl Controller {
         // Sessions that are over too: their objects may lag behind the log.
         queue.wake_where(self.journal.now(), |_| true);
         let mut driving: JoinSet<Driven> = JoinSet::new();
+        let mut objects: JoinSet<()> = JoinSet::new();
         tokio::pin!(stop);
         loop {
             queue.start_due(&self, &mut driving);
             let pause = queue.pause(self.journal.now(), driving.len());
             tokio::select! {
                 () = &mut stop => break,
-                Some(wake) = wakes.recv() => queue.wake(&wake, self.journal.now()),
+                Some(wake) = wakes.recv() => {
+                    if let Some((namespace, name)) = queue.unknown(&wake)
+                        && objects.len() < AT_ONCE
+                    {
+                        objects.spawn(Arc::clone(&self).explain(namespace, name));
+                    }
+                    queue.wake(&wake, self.journal.now());
+                }
+                Some(_) = objects.join_next() => {}
                 moved = changes.recv() => match moved {
                     Ok(uid) => queue.moved(self.journal.session(&uid), self.journal.now()),
                     Err(RecvError::Lagged(_)) => {
@@ -91,6 +100,13 @@ impl Controller {
             }
         }
         while driving.join_next().await.is_some() {}
+    }
+
+    /// Best effort: the next event about the object comes here again.
+    async fn explain(self: Arc<Self>, namespace: String, name: String) {
+        if let Err(error) = self.look_at_object(&namespace, &name).await {
+            tracing::warn!(%error, cause = %error.source, namespace, name, "an object was not looked at");
+        }
     }
 }
 
@@ -128,6 +144,16 @@ impl Queue {
             }
             Wake::Everything => self.wake_where(now, |p| !p.over),
         }
+    }
+
+    /// Namespace and name of a session's object that belongs to no session of the log.
+    fn unknown(&self, wake: &Wake) -> Option<(String, String)> {
+        let Wake::Session { namespace, name } = wake else {
+            return None;
+        };
+        let known = |p: &Place| p.namespace == *namespace && p.session == *name;
+        let known = self.places.values().any(known);
+        (!known).then(|| (namespace.clone(), name.clone()))
     }
 
     fn wake_where(&mut self, now: Timestamp, wanted: impl Fn(&Place) -> bool) {

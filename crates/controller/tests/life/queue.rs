@@ -58,3 +58,31 @@ async fn a_new_start_takes_up_what_the_log_holds_without_any_event() {
     stop.send(()).unwrap();
     running.await.unwrap();
 }
+
+#[tokio::test]
+async fn an_object_that_no_entry_explains_is_told_that_it_counts_for_nothing() {
+    let world = World::asked("Controller").await;
+    let told = || {
+        let object = world.cluster.objects().session.clone();
+        object.and_then(|o| o.status).map(|s| s.message)
+    };
+    world
+        .controller
+        .look_at_object("default", "s1")
+        .await
+        .unwrap();
+    assert_eq!(told(), None, "the log knows it");
+    let mut object = world.cluster.objects().session.take();
+    object.as_mut().unwrap().metadata.uid = Some("forged".into());
+    world.cluster.objects().session = object;
+    world
+        .controller
+        .look_at_object("default", "s1")
+        .await
+        .unwrap();
+    let message = told().unwrap();
+    assert!(
+        message.contains("knows nothing of this session"),
+        "{message}"
+    );
+}

@@ -51,7 +51,14 @@ async fn follow(api: Api<DynamicObject>, wake: ToWake, wakes: mpsc::Sender<Wake>
                 wake(object.namespace().unwrap_or_default(), object.name_any())
             }
             Ok(Event::InitDone) => Wake::Everything,
-            Ok(Event::Init | Event::InitApply(_)) => continue,
+            // What was written while nobody looked may be explained by no entry; the rest is woken at once.
+            Ok(Event::InitApply(object)) => {
+                match wake(object.namespace().unwrap_or_default(), object.name_any()) {
+                    woken @ Wake::Session { .. } => woken,
+                    Wake::Pod { .. } | Wake::Everything => continue,
+                }
+            }
+            Ok(Event::Init) => continue,
             Err(error) => {
                 tracing::debug!(%error, "a watch broke off");
                 continue;
