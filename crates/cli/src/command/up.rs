@@ -21,6 +21,8 @@ pub async fn run(args: args::Up, printer: Printer) -> Outcome {
         .init();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    // A terminal that is closed would else end it as a crash does, and leave its containers.
+    let mut hang_up = signal(SignalKind::hangup())?;
     let config = UpConfig {
         data_dir: args.data_dir.clone(),
         listen: args.listen,
@@ -33,6 +35,7 @@ pub async fn run(args: args::Up, printer: Printer) -> Outcome {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
     }
     printer.say(if args.keep {
         "Ending; containers keep running."
