@@ -63,15 +63,10 @@ fn asked(session: &DebugSession) -> Vec<Row> {
 
 /// On which terms, and who said what to them.
 fn judged(status: &DebugSessionStatus, written: &Value) -> Vec<Row> {
-    let container = status.container.as_ref().unwrap_or(written);
-    let hash = status.spec_hash.clone();
-    let mut rows = vec![
-        ("Container", container.to_string()),
-        (
-            "Spec hash",
-            hash.unwrap_or_else(|| "not decided yet".into()),
-        ),
-    ];
+    let mut container = status.container.as_ref().unwrap_or(written).clone();
+    container["name"] = status.handle.clone().into();
+    let mut rows = vec![("Container", container.to_string())];
+    rows.extend(status.spec_hash.clone().map(|hash| ("Spec hash", hash)));
     let exposed = sentences(status.exposure.as_ref());
     rows.extend(exposed.into_iter().map(|line| ("Exposes", line)));
     if status.spec_hash.is_some() {

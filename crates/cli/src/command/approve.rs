@@ -1,6 +1,6 @@
 //! `ephemera approve` and `ephemera deny`: one verdict on exactly what a session asks for.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use api::debug_approval::Verdict;
 use api::{DebugApproval, DebugApprovalSpec, DebugSession};
 use kube::Api;
@@ -8,7 +8,7 @@ use kube::api::{PostParams, ResourceExt};
 
 use crate::args::{Cluster, Format, Judge};
 use crate::client::Target;
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::printer::Printer;
 use crate::{session_view, wait};
 
@@ -50,17 +50,17 @@ fn approval(
     session: &DebugSession,
     args: &Judge,
     verdict: Verdict,
-) -> anyhow::Result<DebugApproval> {
+) -> Result<DebugApproval, Failure> {
     let hash = session
         .status
         .as_ref()
         .and_then(|status| status.spec_hash.clone());
     let Some(hash) = args.spec_hash.clone().or(hash) else {
-        bail!(
+        return Err(Failure::denied(format!(
             "session {} cannot be judged: {}",
             args.session,
             wait::message(session)
-        );
+        )));
     };
     let spec = DebugApprovalSpec {
         session: args.session.clone(),

@@ -21,6 +21,7 @@ mod one_session;
 mod record;
 mod refusals;
 mod reservations;
+mod wrong_uses;
 
 /// Clusters at once, unless `--test-threads` says otherwise.
 const CLUSTERS: usize = 2;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         refusals::all(),
         live_session::all(),
         leaves_nothing::all(),
+        wrong_uses::all(),
     ];
     libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
 }
