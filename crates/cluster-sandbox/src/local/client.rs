@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Chain, ReadHalf, WriteHalf};
 
-use crate::protocol::{Reply, Request};
+use crate::process;
+use crate::protocol::{ProcessMark, Reply, Request};
 use crate::wire::{self, Received, Receiver};
 
 /// How long a helper may take for an answer.
@@ -63,20 +64,34 @@ pub(super) struct Answer {
     pub(super) rest: Vec<u8>,
 }
 
+/// The helper's process: whoever listens on the socket.
+pub(super) fn helper(socket: &UnixStream) -> Option<ProcessMark> {
+    let peer = rustix::net::sockopt::socket_peercred(socket).ok()?;
+    process::mark(peer.pid.as_raw_nonzero().get().unsigned_abs())
+}
+
 /// Asks once and waits for the answer. Blocks.
 pub(super) fn ask(
     folder: &Path,
     request: &Request,
     files: &[BorrowedFd<'_>],
 ) -> io::Result<Answer> {
-    let socket = connect(folder)?;
+    ask_on(connect(folder)?, request, files)
+}
+
+/// As [`ask`], on a connection that is there.
+pub(super) fn ask_on(
+    socket: UnixStream,
+    request: &Request,
+    files: &[BorrowedFd<'_>],
+) -> io::Result<Answer> {
     wire::send(&socket, request, files)?;
     let mut receiver = Receiver::default();
     let reply = loop {
         if let Some(reply) = receiver.next::<Reply>() {
             break reply?;
         }
-        if receiver.receive(&socket)? == Received::End {
+        if receiver.receive(&socket).map_err(patience_over)? == Received::End {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     };
@@ -87,6 +102,14 @@ pub(super) fn ask(
         file,
         rest: receiver.rest(),
     })
+}
+
+fn patience_over(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        io::Error::new(io::ErrorKind::TimedOut, "it does not answer")
+    } else {
+        error
+    }
 }
 
 /// Tells without waiting for an answer. Blocks only to connect.

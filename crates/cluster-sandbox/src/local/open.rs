@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use tokio::sync::{broadcast, watch};
@@ -19,7 +20,7 @@ use crate::cgroups::Hierarchies;
 use crate::durable;
 use crate::images::{ImageError, ImageStore};
 use crate::namespaces;
-use crate::protocol::{Reply, Request, file};
+use crate::protocol::{ProcessMark, Reply, Request, file};
 use crate::runtime::{ContainerState, Exit};
 
 /// What keeps a runtime from being opened, each with what to do.
@@ -231,31 +232,64 @@ fn recover_container(inner: &Arc<Inner>, folder: &Path, record: ContainerRecord)
     if !folder.join(file::STARTING).exists() {
         return;
     }
-    if let Some(answer) = reach_helper(folder)
-        && let Reply::Started(started) = answer.reply
-        && let Ok((replies, _)) = client::converse(answer.socket, answer.rest)
-    {
-        life::runs(inner, &id, started);
-        tokio::spawn(life::watch(Arc::downgrade(inner), id, replies));
-        return;
+    let mut helper = None;
+    match reach_helper(folder) {
+        Helper::Answers(answer, process) => {
+            helper = process;
+            if let Reply::Started(started) = answer.reply
+                && let Ok((replies, _)) = client::converse(answer.socket, answer.rest)
+            {
+                if let Some(container) = guard(&inner.containers).get_mut(&id) {
+                    container.helper = helper;
+                }
+                life::runs(inner, &id, started);
+                tokio::spawn(life::watch(Arc::downgrade(inner), id, replies));
+                return;
+            }
+        }
+        Helper::Hangs(process) => {
+            tracing::warn!(container = id, "its helper does not answer and is ended");
+            helper = process;
+        }
+        Helper::Gone => {}
     }
-    let state = life::settle(folder, None).map_or(ContainerState::Unknown, ContainerState::Exited);
+    let state =
+        life::settle(folder, helper).map_or(ContainerState::Unknown, ContainerState::Exited);
     inner.set_state(&id, &state);
 }
 
+/// What became of a container's helper.
+enum Helper {
+    Answers(client::Answer, Option<ProcessMark>),
+    /// It is there and says nothing; its process, if that can be known.
+    Hangs(Option<ProcessMark>),
+    Gone,
+}
+
+/// How long a helper may take for its first answer. Nothing else starts meanwhile.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
+
 /// Asks the helper, as long as there is one: whoever holds the lock is it, and it may still be on its way.
-fn reach_helper(folder: &Path) -> Option<client::Answer> {
+fn reach_helper(folder: &Path) -> Helper {
     for _ in 0..2000 {
-        if let Ok(answer) = client::ask(folder, &Request::Watch, &[]) {
-            return Some(answer);
+        if let Ok(socket) = client::connect(folder) {
+            let process = client::helper(&socket);
+            let patient = socket.set_read_timeout(Some(FIRST_ANSWER));
+            match patient.and_then(|()| client::ask_on(socket, &Request::Watch, &[])) {
+                Ok(answer) => return Helper::Answers(answer, process),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Helper::Hangs(process);
+                }
+                Err(_) => {}
+            }
         }
         let lock = File::options()
             .create(true)
             .append(true)
-            .open(folder.join(file::LOCK))
-            .ok()?;
+            .open(folder.join(file::LOCK));
+        let Ok(lock) = lock else { return Helper::Gone };
         if lock.try_lock().is_ok() {
-            return None;
+            return Helper::Gone;
         }
         let pause = rustix::event::Timespec {
             tv_sec: 0,
@@ -263,5 +297,5 @@ fn reach_helper(folder: &Path) -> Option<client::Answer> {
         };
         let _ = rustix::event::poll(&mut [], Some(&pause));
     }
-    None
+    Helper::Hangs(None)
 }
