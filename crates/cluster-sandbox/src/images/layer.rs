@@ -232,6 +232,9 @@ impl Unpacker {
         };
         let parent = self.folder(&place.parent).map_err(failed)?;
         if let Some(hidden) = place.name.as_bytes().strip_prefix(b".wh.") {
+            if matches!(hidden, b"." | b"..") {
+                return Err(LayerError::Escape(path));
+            }
             return self.whiteout(&parent, hidden).map_err(failed);
         }
         match entry.header().entry_type() {

@@ -336,7 +336,7 @@ impl ImageStore {
             .ok_or(ImageError::NotFound(prepared.id))
     }
 
-    /// Removes blobs and layers that no image names.
+    /// Removes blobs and layers that no image names. A layer that a container still has mounted waits for the next time.
     fn collect(&self, index: &Index) -> Result<(), ImageError> {
         let (mut blobs, mut layers) = (Vec::new(), Vec::new());
         for descriptor in &index.manifests {
@@ -354,6 +354,8 @@ impl ImageStore {
             );
         }
         let failed = |path: PathBuf| move |source| ImageError::Store { path, source };
+        let mounts = Path::new("/proc/self/mounts");
+        let mounts = fs::read_to_string(mounts).map_err(failed(mounts.to_owned()))?;
         for (folder, kept) in [("blobs/sha256", &blobs), ("layers", &layers)] {
             let folder = self.folder.join(folder);
             for entry in fs::read_dir(&folder)
@@ -361,7 +363,10 @@ impl ImageStore {
                 .flatten()
             {
                 let path = entry.path();
-                if !kept.contains(&path) {
+                let name = entry.file_name();
+                // A name is part of a digest: it means the same layer in every store, at worst one too many is kept.
+                let mounted = name.to_str().is_some_and(|name| mounts.contains(name));
+                if !mounted && !kept.contains(&path) {
                     let gone = if path.is_dir() {
                         durable::remove_tree(&path)
                     } else {

@@ -22,6 +22,11 @@ pub(crate) fn all() -> Vec<Trial> {
         test("a_command_that_is_not_there_is_a_start_error", not_found),
         test("a_stop_gives_grace_and_then_kills", stop),
         test("a_reopened_runtime_finds_what_runs_and_what_ended", reopen),
+        test("a_helper_that_hangs_is_ended_when_the_runtime_opens", hung),
+        test(
+            "a_removed_image_leaves_a_running_container_its_files",
+            image_in_use,
+        ),
         test(
             "a_killed_helper_takes_its_container_along_and_nothing_is_claimed",
             killed_helper,
@@ -223,5 +228,50 @@ async fn killed_helper() {
     while std::path::Path::new(&format!("/proc/{pid}/ns/pid")).exists() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+    world.runtime.shutdown(false).await.unwrap();
+}
+
+async fn hung() {
+    let world = World::new().await;
+    let (_, id) = world
+        .run(
+            world.pod("a"),
+            world.container("while :; do sleep 0.01; done"),
+        )
+        .await;
+    let first = world.runtime.container(&id).await.unwrap().pid.unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{first}/stat")).unwrap();
+    let parent = stat.rsplit(") ").next().unwrap().split(' ').nth(1).unwrap();
+    let helper = rustix::process::Pid::from_raw(parent.parse().unwrap()).unwrap();
+    rustix::process::kill_process(helper, rustix::process::Signal::STOP).unwrap();
+    let world = world.reopen().await;
+    assert_eq!(
+        world.runtime.container(&id).await.unwrap().state,
+        ContainerState::Unknown
+    );
+    for _ in 0..500 {
+        if !std::path::Path::new(&format!("/proc/{first}")).exists() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(!std::path::Path::new(&format!("/proc/{first}")).exists());
+    world.runtime.shutdown(false).await.unwrap();
+}
+
+async fn image_in_use() {
+    let world = World::new().await;
+    let (_, id) = world
+        .run(
+            world.pod("a"),
+            world.container("while :; do sleep 0.01; done"),
+        )
+        .await;
+    let images = cluster_sandbox::images::ImageStore::open(&world.folder.path().join("images"));
+    images.unwrap().remove("tools:test").unwrap();
+    assert_eq!(
+        world.exec(&id, "sleep 0; echo here").await,
+        ("here\n".to_owned(), 0)
+    );
     world.runtime.shutdown(false).await.unwrap();
 }
