@@ -160,7 +160,7 @@ fn recorded(
     let last = inputs
         .records
         .before(container.name())
-        .and_then(|before| terminated(inputs, before));
+        .and_then(|before| ended_before(inputs, before));
     let last = last.or_else(|| {
         old.and_then(|old| old.last_state.clone())
             .and_then(|state| state.terminated)
@@ -239,6 +239,18 @@ fn terminated(inputs: &Inputs<'_>, record: &Record) -> Option<ContainerStateTerm
         started_at: Some(Time(exit.started_at.unwrap_or(Timestamp::UNIX_EPOCH))),
         finished_at: Some(Time(exit.finished_at)),
         signal: None,
+    })
+}
+
+/// How an earlier attempt ended; one of which nobody can say it is told as lost.
+fn ended_before(inputs: &Inputs<'_>, before: &Record) -> Option<ContainerStateTerminated> {
+    if before.state != Run::Unknown {
+        return terminated(inputs, before);
+    }
+    let message = "The container could not be located when the pod was terminated";
+    Some(ContainerStateTerminated {
+        container_id: Some(full_id(inputs, before)),
+        ..lost(message, None)
     })
 }
 
