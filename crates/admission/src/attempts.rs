@@ -1,7 +1,8 @@
-//! How many refused attempts of each person are noted.
+//! How many refused attempts of each person are noted, and how many asks are taken.
 //!
-//! A refusal is cheap for whoever provokes it and lasts in the log for ever: without a bound anybody who may
-//! send a patch could fill the disk, and then nobody would be let in any more.
+//! Both are cheap for whoever makes them and last in the log for ever: without a bound anybody who may send a
+//! patch or an ask could fill the disk, and then nobody would be let in any more. A quota of the API server
+//! comes too late for this: it is asked after the webhooks.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -25,7 +26,7 @@ struct Counted {
 }
 
 impl Attempts {
-    /// Whether one more of this person is to be noted.
+    /// Whether one more of this person is within the bound.
     pub(crate) fn count(&self, username: &str, now: Timestamp) -> bool {
         let mut people = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if people.len() >= PEOPLE {

@@ -22,6 +22,7 @@ pub struct Gate {
     pub(crate) journal: Journal,
     pub(crate) controller: String,
     attempts: Arc<Attempts>,
+    pub(crate) asks: Arc<Attempts>,
 }
 
 impl Gate {
@@ -32,6 +33,7 @@ impl Gate {
             journal,
             controller: controller.into(),
             attempts: Arc::default(),
+            asks: Arc::default(),
         }
     }
 

@@ -59,6 +59,12 @@ async fn asked(gate: &Gate, review: &Review) -> Result<(), Answer> {
     if review.dry_run {
         return Ok(());
     }
+    if !gate.asks.count(&person.username, gate.journal.now()) {
+        return Err(Answer::forbidden(format!(
+            "{} has asked too often within a minute: wait for the next one",
+            person.username
+        )));
+    }
     // A crash or a refusal by somebody else after this leaves an ask without an object: it fails.
     let uid = request.session.uid.clone();
     gate.record(&uid, Event::Requested(request)).await

@@ -206,6 +206,9 @@ async fn nobody_has_endlessly_many_sessions_open() {
     let world = World::new().await;
     let mut answers = Vec::new();
     for n in 0..33 {
+        if n == 20 {
+            world.later(60);
+        }
         let uid = format!("{n:08}-77aa-4c1e-9b1e-1f1f1f1f1f1f");
         let object = with(ask("Controller"), &json!({"metadata": {"uid": uid}}));
         answers.push(world.create("debugsessions", "alice", object).await);
@@ -214,6 +217,37 @@ async fn nobody_has_endlessly_many_sessions_open() {
     assert!(said(&answers[32]).contains("32 sessions that are not over"));
     let somebody_elses = world.ask("bob", "Controller").await;
     assert!(somebody_elses.is_allowed(), "{somebody_elses:?}");
+}
+
+#[tokio::test]
+async fn nobody_asks_without_a_pause() {
+    let world = World::new().await;
+    let mut taken = 0;
+    for n in 0..40 {
+        let uid = format!("{n:08}-77aa-4c1e-9b1e-1f1f1f1f1f1f");
+        let object = with(
+            ask("Controller"),
+            &json!({"metadata": {"uid": uid.clone()}}),
+        );
+        taken += usize::from(
+            world
+                .create("debugsessions", "alice", object)
+                .await
+                .is_allowed(),
+        );
+        if let Some(session) = world.journal.session(&uid) {
+            let why = "refused at once".to_owned();
+            let uid = &session.request.session.uid;
+            world
+                .journal
+                .record(uid, session::Event::Failed { why })
+                .await
+                .unwrap();
+        }
+    }
+    assert_eq!(taken, 30);
+    world.later(60);
+    assert!(world.ask("alice", "Controller").await.is_allowed());
 }
 
 #[tokio::test]
