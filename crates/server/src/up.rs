@@ -69,6 +69,16 @@ pub enum UpError {
         /// Which address.
         address: SocketAddr,
     },
+    /// The address is not this machine's, or may not be listened on.
+    #[error(
+        "cannot listen on {address} ({source}): choose another with --listen, such as 127.0.0.1:7443"
+    )]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A part did not start.
     #[error("the {part} did not start: {message}")]
     Part {
@@ -153,7 +163,14 @@ async fn api_server(config: &UpConfig) -> Result<Server, UpError> {
         clock: cluster_server::clock::Clock::new(move || clock()),
     };
     Server::start(server).await.map_err(|error| match error {
-        StartError::Listen(TlsError::Bind { address, .. }) => UpError::PortTaken { address },
+        StartError::Listen(TlsError::Bind { address, source })
+            if source.kind() == std::io::ErrorKind::AddrInUse =>
+        {
+            UpError::PortTaken { address }
+        }
+        StartError::Listen(TlsError::Bind { address, source }) => {
+            UpError::Listen { address, source }
+        }
         other => part("API server", &other),
     })
 }
