@@ -12,23 +12,23 @@ pub use server::{Config, Credential, Server, StartError};
 
 pub mod pki;
 
-pub mod http;
-pub mod discovery;
-pub mod protobuf;
 pub mod authn;
 pub mod authz;
-pub mod reviews;
 pub mod connect;
+pub mod discovery;
+pub mod http;
+pub mod protobuf;
+pub mod reviews;
 
-pub mod api;
 pub mod admission;
-pub mod patch;
-pub mod kinds;
-pub mod crd;
+pub mod api;
 pub mod controllers;
+pub mod crd;
+pub mod kinds;
+pub mod patch;
 pub mod store;
 
+pub mod clock;
 pub mod error;
 pub mod field;
 pub mod identity;
-pub mod clock;

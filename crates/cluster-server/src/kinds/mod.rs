@@ -18,8 +18,8 @@ pub mod quantity;
 pub mod rbac;
 mod registry;
 pub mod shape;
-pub mod webhook;
 pub mod table;
+pub mod webhook;
 
 use serde_json::Value;
 
@@ -112,7 +112,9 @@ pub type Decode = fn(Value) -> Result<Decoded, ApiError>;
 pub type Describe = fn(&mut schemars::SchemaGenerator) -> schemars::Schema;
 
 /// The schema of a type.
-fn schema_of<T: schemars::JsonSchema>(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+fn schema_of<T: schemars::JsonSchema>(
+    generator: &mut schemars::SchemaGenerator,
+) -> schemars::Schema {
     generator.subschema_for::<T>()
 }
 

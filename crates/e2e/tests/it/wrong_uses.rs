@@ -16,7 +16,7 @@ pub(crate) fn all() -> Vec<Trial> {
         ),
         trial("wrong_uses::a_taken_port_is_named", taken),
         trial(
-            "a_bare_cluster_gives_nobody_rights_and_governs_nothing",
+            "wrong_uses::a_bare_cluster_gives_nobody_rights_and_governs_nothing",
             bare,
         ),
     ]
