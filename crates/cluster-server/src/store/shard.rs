@@ -8,8 +8,9 @@ use super::{Change, EventType, Object, StoreError, Watch};
 
 /// How many changes of one resource a watch may lag behind before it has to list again.
 const HISTORY: usize = 1024;
-/// How long those may be together, as JSON text: a Pod's every change is a whole Pod, and takes several times its text.
-const HISTORY_BYTES: usize = 3 << 20;
+/// How long those may be together, as JSON text. In memory a Pod takes some fifteen times its text, and its every
+/// change is a whole Pod.
+const HISTORY_BYTES: usize = 768 << 10;
 
 /// Namespace and name.
 pub(super) type Key = (String, String);
