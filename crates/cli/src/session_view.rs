@@ -25,7 +25,9 @@ pub(crate) fn print(session: &DebugSession, printer: Printer) -> std::io::Result
         } else {
             format!("{label}:")
         };
-        printer.line(format!("{heading:<12} {}", shown(&text)).trim_end())?;
+        // A reason of several lines must not look like lines of ours.
+        let text = shown(&text).replace('\n', "\n             | ");
+        printer.line(format!("{heading:<12} {text}").trim_end())?;
         before = label;
     }
     Ok(())
