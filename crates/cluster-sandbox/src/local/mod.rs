@@ -177,17 +177,13 @@ impl Inner {
     }
 
     fn cgroup_parents(&self) -> BTreeSet<PathBuf> {
-        guard(&self.sandboxes)
+        let sandboxes = guard(&self.sandboxes);
+        let groups = sandboxes
             .values()
-            .filter_map(|sandbox| {
-                sandbox
-                    .record
-                    .config
-                    .cgroup_parent
-                    .as_deref()?
-                    .rsplit_once('/')
-            })
-            .flat_map(|(above, _)| self.hierarchies.folders(above))
+            .filter_map(|sandbox| sandbox.record.config.cgroup_parent.as_deref());
+        groups
+            .flat_map(|group| group.match_indices('/').map(|(at, _)| &group[..at]))
+            .flat_map(|above| self.hierarchies.folders(above))
             .collect()
     }
 
@@ -270,8 +266,8 @@ impl LocalRuntime {
             .collect::<Result<Vec<()>, _>>()?;
         let cluster = self.inner.cluster_folder();
         blocking(move || {
-            // The cgroups above the Pods' own: only empty ones can be removed.
-            for parent in &parents {
+            // The cgroups above the Pods' own, the deepest first: only empty ones can be removed.
+            for parent in parents.iter().rev() {
                 let _ = std::fs::remove_dir(parent);
             }
             crate::namespaces::release(&cluster).map_err(failed("release the cluster's network"))
