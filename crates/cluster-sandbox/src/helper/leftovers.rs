@@ -11,8 +11,10 @@ use crate::protocol::{Plan, Started};
 /// Kills every process that is still the container's: by cgroup where there are cgroups, and by mount
 /// namespace everywhere. With a PID namespace of its own the kernel has done so already.
 pub(crate) fn kill(plan: &Plan, started: &Started) {
-    let mut rounds = 0;
-    loop {
+    // A look through `/proc` can pass by a process that is just being executed or forked: nothing is left only
+    // when two looks in a row have found nothing.
+    let mut empty = 0;
+    for _ in 0..100 {
         let mut left = process::in_mount_namespace(started.mount_namespace);
         left.extend(
             plan.cgroups
@@ -21,7 +23,8 @@ pub(crate) fn kill(plan: &Plan, started: &Started) {
                 .flat_map(|folder| members(folder)),
         );
         left.retain(|pid| *pid != std::process::id() && process::start_time(*pid).is_some());
-        if left.is_empty() || rounds == 100 {
+        empty = if left.is_empty() { empty + 1 } else { 0 };
+        if empty == 2 {
             return;
         }
         for pid in left {
@@ -33,7 +36,6 @@ pub(crate) fn kill(plan: &Plan, started: &Started) {
             tv_nsec: 1_000_000,
         };
         let _ = rustix::event::poll(&mut [], Some(&pause));
-        rounds += 1;
     }
 }
 

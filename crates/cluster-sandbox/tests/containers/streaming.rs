@@ -241,9 +241,19 @@ async fn attach_terminal() {
     // Ctrl-C ends the foreground command, and the shell is there again.
     input.write_all(b"sleep 1000\n").await.unwrap();
     read_until(&mut *output, "sleep 1000").await;
+    // One that arrives before the command does ends nothing, and has to be sent again.
+    let second = std::time::Duration::from_secs(1);
     while {
         input.write_all(b"\x03").await.unwrap();
-        !read_until(&mut *output, "ready> ").await.contains("^C")
+        let seen = tokio::time::timeout(second, read_until(&mut *output, "ready> "));
+        !seen.await.is_ok_and(|seen| seen.contains("^C"))
+    } {}
+    // One Ctrl-C too many would take the next line with it: first see one come through.
+    while {
+        input.write_all(b"echo settled $((1+1))\n").await.unwrap();
+        !read_until(&mut *output, "ready> ")
+            .await
+            .contains("settled 2")
     } {}
     input.write_all(b"exit 3\n").await.unwrap();
     let _ = text(Some(output)).await;
