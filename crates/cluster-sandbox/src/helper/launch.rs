@@ -66,8 +66,9 @@ fn null() -> Launch<OwnedFd> {
     file.map(OwnedFd::from).map_err(words("open /dev/null"))
 }
 
-/// Makes and starts the first process. Returns when it has been exec'd.
-pub(super) fn first(plan: &Plan, causes: &Causes) -> Launch<(u32, Ends)> {
+/// Makes and starts the first process: its id, its mount namespace and the ends of its streams. Returns when it
+/// has been exec'd.
+pub(super) fn first(plan: &Plan, causes: &Causes) -> Launch<(u32, u64, Ends)> {
     std::fs::create_dir_all(file::STATE).map_err(words("make the state folder"))?;
     let (failure, drop) = executor(plan, plan.command.clone(), plan.env.clone())?;
     let (given, ends) = first_streams(plan)?;
@@ -82,13 +83,15 @@ pub(super) fn first(plan: &Plan, causes: &Causes) -> Launch<(u32, Ends)> {
         Some(console) => terminal_ends(console.accept(plan)?)?,
         None => ends,
     };
-    container.start().map_err(|error| told(&error, causes))?;
-    executed(failure)?;
     let pid = container
         .pid()
         .and_then(|pid| u32::try_from(pid.as_raw()).ok())
         .ok_or("the first process has no id")?;
-    Ok((pid, ends))
+    // Read before it can have ended: what it leaves behind is found by it.
+    let mounts = crate::process::mount_namespace(pid).map_err(words("read its mount namespace"))?;
+    container.start().map_err(|error| told(&error, causes))?;
+    executed(failure)?;
+    Ok((pid, mounts, ends))
 }
 
 /// Runs another command in the container; returns when it has been exec'd. With a terminal, its master comes back.

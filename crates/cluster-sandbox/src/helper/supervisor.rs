@@ -98,8 +98,8 @@ fn start(plan: &Plan, causes: &Causes) -> Result<(Started, Streams), String> {
         .map(LogWriter::open)
         .transpose()
         .map_err(|error| format!("failed to open the log: {error}"))?;
-    let outcome =
-        launch::first(plan, causes).and_then(|(pid, ends)| Ok((marked(plan, pid)?, ends)));
+    let outcome = launch::first(plan, causes)
+        .and_then(|(pid, mounts, ends)| Ok((marked(plan, pid, mounts)?, ends)));
     if plan.cgroups.hidden
         && let Some(run) = std::env::current_dir()
             .ok()
@@ -131,14 +131,13 @@ fn kill_children() {
     while let Ok(Some(_)) = wait(WaitOptions::empty()) {}
 }
 
-fn marked(plan: &Plan, pid: u32) -> Result<Started, String> {
+fn marked(plan: &Plan, pid: u32, mount_namespace: u64) -> Result<Started, String> {
     if plan.target.is_some_and(|target| !process::runs(target)) {
         process::kill(pid, Signal::KILL);
         return Err("the target container ended while this container was being started".to_owned());
     }
     // A process that has ended already is a zombie until it is waited for: its ids still hold.
     let mark = process::mark(pid).unwrap_or(crate::protocol::ProcessMark { pid, start_time: 0 });
-    let mount_namespace = process::mount_namespace(pid).unwrap_or(0);
     Ok(Started {
         process: mark,
         mount_namespace,
