@@ -208,6 +208,23 @@ async fn attach_several() {
     world.runtime.shutdown(false).await.unwrap();
 }
 
+/// Types until the shell has answered with `wanted` before a prompt: what is typed at the wrong moment is lost.
+async fn until(
+    input: &mut (dyn tokio::io::AsyncWrite + Send + Unpin),
+    output: &mut (dyn tokio::io::AsyncRead + Send + Unpin),
+    typed: &[u8],
+    wanted: &str,
+) {
+    let second = std::time::Duration::from_secs(1);
+    loop {
+        input.write_all(typed).await.unwrap();
+        let seen = tokio::time::timeout(second, read_until(output, "ready> ")).await;
+        if seen.is_ok_and(|seen| seen.contains(wanted)) {
+            return;
+        }
+    }
+}
+
 async fn attach_terminal() {
     let world = World::new().await;
     let mut config = world.container("");
@@ -222,8 +239,7 @@ async fn attach_terminal() {
         streams.stdin.take().unwrap(),
         streams.stdout.take().unwrap(),
     );
-    input.write_all(b"\n").await.unwrap();
-    read_until(&mut *output, "ready> ").await;
+    until(&mut input, &mut output, b"\n", "").await;
     streams
         .resize
         .as_ref()
@@ -234,27 +250,18 @@ async fn attach_terminal() {
         })
         .await
         .unwrap();
-    while {
-        input.write_all(b"stty size\n").await.unwrap();
-        !read_until(&mut *output, "ready> ").await.contains("30 90")
-    } {}
+    until(&mut input, &mut output, b"stty size\n", "30 90").await;
     // Ctrl-C ends the foreground command, and the shell is there again.
     input.write_all(b"sleep 1000\n").await.unwrap();
-    read_until(&mut *output, "sleep 1000").await;
-    // One that arrives before the command does ends nothing, and has to be sent again.
-    let second = std::time::Duration::from_secs(1);
-    while {
-        input.write_all(b"\x03").await.unwrap();
-        let seen = tokio::time::timeout(second, read_until(&mut *output, "ready> "));
-        !seen.await.is_ok_and(|seen| seen.contains("^C"))
-    } {}
+    until(&mut input, &mut output, b"\x03", "^C").await;
     // One Ctrl-C too many would take the next line with it: first see one come through.
-    while {
-        input.write_all(b"echo settled $((1+1))\n").await.unwrap();
-        !read_until(&mut *output, "ready> ")
-            .await
-            .contains("settled 2")
-    } {}
+    until(
+        &mut input,
+        &mut output,
+        b"echo settled $((1+1))\n",
+        "settled 2",
+    )
+    .await;
     input.write_all(b"exit 3\n").await.unwrap();
     let _ = text(Some(output)).await;
     assert_eq!(streams.exit.await.unwrap(), 3);
