@@ -3,17 +3,21 @@
 //! The archive's own names are never used as paths: its files are put aside under numbers, and every
 //! blob counts only by its digest.
 
+mod docker;
+mod files;
+mod layout;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::ImageStore;
 use super::layer::{self, Budget, LayerError};
-use super::manifest::{Descriptor, ImageConfig, Index, Manifest, annotation, media};
+use super::manifest::{Descriptor, ImageConfig, Manifest, media};
 use crate::reference::Reference;
 
 /// Why an archive was refused.
@@ -81,10 +85,6 @@ pub enum ArchiveError {
 
 /// Largest document that is read into memory.
 const DOCUMENT: u64 = 4 << 20;
-/// Most bytes of all files together.
-const TOTAL: u64 = 16 << 30;
-/// Most files.
-const FILES: usize = 10_000;
 
 /// An image as it was found, nothing of it believed yet.
 pub(super) struct Found {
@@ -105,82 +105,16 @@ pub(super) struct Prepared {
     pub(super) unpacked: u64,
 }
 
-/// Files of an archive by name.
-type Files = BTreeMap<String, PathBuf>;
-
 /// Finds the images in an archive.
 pub(super) fn read(path: &Path, staging: &Path) -> Result<Vec<Found>, ArchiveError> {
-    let files = put_aside(path, staging)?;
+    let files = files::put_aside(path, staging)?;
     if files.contains_key("index.json") {
-        return from_layout(&files);
+        return layout::from_layout(&files);
     }
     if files.contains_key("manifest.json") {
-        return from_docker(&files, staging);
+        return docker::from_docker(&files, staging);
     }
     Err(ArchiveError::NoImage)
-}
-
-fn put_aside(path: &Path, staging: &Path) -> Result<Files, ArchiveError> {
-    let mut archive = tar::Archive::new(layer::open(path).map_err(ArchiveError::Outer)?);
-    let (mut files, mut links, mut total) = (Files::new(), Vec::new(), 0);
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let Some(name) = plain_name(&entry.path()?) else {
-            continue;
-        };
-        match entry.header().entry_type() {
-            tar::EntryType::Regular => {}
-            tar::EntryType::Symlink | tar::EntryType::Link => {
-                let target = entry.link_name()?.unwrap_or_default().into_owned();
-                links.push((name, target));
-                continue;
-            }
-            _ => continue,
-        }
-        total += entry.size();
-        if total > TOTAL || files.len() >= FILES {
-            return Err(ArchiveError::TooBig("the 16 GiB or 10,000 files allowed"));
-        }
-        let aside = staging.join(format!("file-{}", files.len()));
-        io::copy(&mut entry, &mut File::create(&aside)?)?;
-        files.insert(name, aside);
-    }
-    // Older `docker save` archives name a layer that is there already by a link.
-    for (name, target) in links {
-        let beside = Path::new(&name)
-            .parent()
-            .unwrap_or(Path::new(""))
-            .join(&target);
-        if let Some(found) = resolved(&beside).and_then(|target| files.get(&target).cloned()) {
-            files.insert(name, found);
-        }
-    }
-    Ok(files)
-}
-
-fn plain_name(path: &Path) -> Option<String> {
-    let parts: Option<Vec<&str>> = path
-        .components()
-        .filter(|part| !matches!(part, Component::CurDir))
-        .map(|part| match part {
-            Component::Normal(name) => name.to_str(),
-            _ => None,
-        })
-        .collect();
-    parts.map(|parts| parts.join("/"))
-}
-
-fn resolved(path: &Path) -> Option<String> {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => parts.push(name.to_str()?),
-            Component::ParentDir => drop(parts.pop()?),
-            Component::CurDir => {}
-            _ => return None,
-        }
-    }
-    Some(parts.join("/"))
 }
 
 fn document(path: &Path) -> Result<Vec<u8>, ArchiveError> {
@@ -201,46 +135,6 @@ fn parse<'a, T: Deserialize<'a>>(name: &str, bytes: &'a [u8]) -> Result<T, Archi
     })
 }
 
-fn from_layout(files: &Files) -> Result<Vec<Found>, ArchiveError> {
-    let blobs: BTreeMap<String, PathBuf> = files
-        .iter()
-        .filter_map(|(name, path)| {
-            Some((
-                format!("sha256:{}", name.strip_prefix("blobs/sha256/")?),
-                path.clone(),
-            ))
-        })
-        .collect();
-    let path = files.get("index.json").ok_or(ArchiveError::NoImage)?;
-    let index: Index = parse("index.json", &document(path)?)?;
-    if index.manifests.is_empty() {
-        return Err(ArchiveError::NoImage);
-    }
-    index
-        .manifests
-        .iter()
-        .map(|descriptor| {
-            let manifest = platform_manifest(descriptor, &blobs, 0)?;
-            Ok(Found {
-                manifest,
-                tags: layout_name(descriptor)?.into_iter().collect(),
-                blobs: blobs.clone(),
-            })
-        })
-        .collect()
-}
-
-/// containerd writes the whole name; others only the tag, which names nothing by itself.
-fn layout_name(descriptor: &Descriptor) -> Result<Option<String>, ArchiveError> {
-    let whole = descriptor.annotations.get(annotation::CONTAINERD_NAME);
-    let name = whole.or_else(|| {
-        descriptor
-            .reference()
-            .filter(|name| name.contains(['/', ':']))
-    });
-    name.map(|name| full_name(name)).transpose()
-}
-
 fn full_name(name: &str) -> Result<String, ArchiveError> {
     let named = Reference::parse(name).map_err(|reason| ArchiveError::Name {
         name: name.to_owned(),
@@ -252,91 +146,6 @@ fn full_name(name: &str) -> Result<String, ArchiveError> {
         ..named
     }
     .full())
-}
-
-fn platform_manifest(
-    descriptor: &Descriptor,
-    blobs: &BTreeMap<String, PathBuf>,
-    depth: u8,
-) -> Result<Vec<u8>, ArchiveError> {
-    let path = blobs
-        .get(&descriptor.digest)
-        .ok_or_else(|| ArchiveError::Missing(descriptor.digest.clone()))?;
-    check_digest(path, &descriptor.digest)?;
-    let bytes = document(path)?;
-    if !matches!(
-        descriptor.media_type.as_str(),
-        media::INDEX | media::DOCKER_INDEX
-    ) || depth > 2
-    {
-        return Ok(bytes);
-    }
-    let index: Index = parse("index of platforms", &bytes)?;
-    let fits = |inner: &&Descriptor| {
-        inner
-            .platform
-            .as_ref()
-            .is_some_and(super::manifest::Platform::is_this_machine)
-    };
-    let inner = index
-        .manifests
-        .iter()
-        .find(fits)
-        .ok_or(ArchiveError::Platform(super::manifest::architecture()))?;
-    platform_manifest(inner, blobs, depth + 1)
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DockerImage {
-    config: String,
-    #[serde(default)]
-    repo_tags: Option<Vec<String>>,
-    #[serde(default)]
-    layers: Vec<String>,
-}
-
-fn from_docker(files: &Files, staging: &Path) -> Result<Vec<Found>, ArchiveError> {
-    let path = files.get("manifest.json").ok_or(ArchiveError::NoImage)?;
-    let images: Vec<DockerImage> = parse("manifest.json", &document(path)?)?;
-    let mut found = Vec::new();
-    for image in images {
-        let mut blobs = BTreeMap::new();
-        let mut describe = |name: &String, media_type: &str| {
-            let path = files
-                .get(name)
-                .ok_or_else(|| ArchiveError::Missing(name.clone()))?;
-            let digest = format!("sha256:{}", hash(path)?);
-            blobs.insert(digest.clone(), path.clone());
-            let media_type = media_type.to_owned();
-            Ok::<_, ArchiveError>(Descriptor {
-                media_type,
-                digest,
-                size: fs::metadata(path)?.len(),
-                ..Descriptor::default()
-            })
-        };
-        let config = describe(&image.config, media::CONFIG)?;
-        let layers = image
-            .layers
-            .iter()
-            .map(|name| describe(name, media::LAYER))
-            .collect::<Result<Vec<_>, _>>()?;
-        let manifest = Manifest {
-            schema_version: 2,
-            media_type: media::MANIFEST.to_owned(),
-            config,
-            layers,
-        };
-        let tags = image
-            .repo_tags
-            .unwrap_or_default()
-            .iter()
-            .map(|name| full_name(name))
-            .collect::<Result<_, _>>()?;
-        found.push(finish(&manifest, tags, blobs, staging)?);
-    }
-    Ok(found)
 }
 
 /// An image whose manifest was made here.

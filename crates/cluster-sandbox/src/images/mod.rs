@@ -5,11 +5,13 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::durable::{self, Sync};
+use crate::durable;
 use crate::reference::Reference;
 use crate::runtime::ImageStatus;
 
 mod archive;
+mod commit;
+mod documents;
 mod elf;
 mod host;
 mod layer;
@@ -19,8 +21,8 @@ pub use archive::ArchiveError;
 pub use host::HostError;
 pub use layer::LayerError;
 
+use manifest::Descriptor;
 pub(crate) use manifest::Settings;
-use manifest::{Descriptor, ImageConfig, Index, Manifest, annotation};
 
 /// What kept the store from doing what was asked. The texts are for the person who asked.
 #[derive(Debug, thiserror::Error)]
@@ -285,167 +287,6 @@ impl ImageStore {
             })?;
         }
         Ok(target)
-    }
-
-    fn commit(&self, prepared: archive::Prepared) -> Result<ImageStatus, ImageError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| ImageError::Store { path, source }
-        };
-        for (diff, folder) in &prepared.layers {
-            let target = self.layer_folder(diff);
-            if !target.exists() {
-                fs::rename(folder, &target).map_err(failed(&target))?;
-            }
-        }
-        // Blobs before the index: a crash between leaves blobs that nobody names, which the next removal collects.
-        for (digest, path) in &prepared.blobs {
-            let target = self.blob(digest);
-            if !target.exists() {
-                fs::rename(path, &target).map_err(failed(&target))?;
-                File::open(&target)
-                    .and_then(|file| file.sync_all())
-                    .map_err(failed(&target))?;
-            }
-        }
-        let mut index = self.index()?;
-        for tag in prepared
-            .tags
-            .iter()
-            .map(Some)
-            .chain(prepared.tags.is_empty().then_some(None))
-        {
-            let mut descriptor = prepared.manifest.clone();
-            if let Some(tag) = tag {
-                descriptor
-                    .annotations
-                    .insert(annotation::REFERENCE.to_owned(), tag.clone());
-            }
-            descriptor.annotations.insert(
-                annotation::UNPACKED.to_owned(),
-                prepared.unpacked.to_string(),
-            );
-            index.manifests.retain(|known| match tag {
-                Some(tag) => known.reference() != Some(tag),
-                None => known.reference().is_some() || known.digest != descriptor.digest,
-            });
-            index.manifests.push(descriptor);
-        }
-        self.write_index(&index)?;
-        self.status(&prepared.id)?
-            .ok_or(ImageError::NotFound(prepared.id))
-    }
-
-    /// Removes blobs and layers that no image names. A layer that a container still has mounted waits for the next time.
-    fn collect(&self, index: &Index) -> Result<(), ImageError> {
-        let (mut blobs, mut layers) = (Vec::new(), Vec::new());
-        for descriptor in &index.manifests {
-            let manifest = self.manifest(descriptor)?;
-            let config = self.config(&manifest)?;
-            blobs.push(self.blob(&descriptor.digest));
-            blobs.push(self.blob(&manifest.config.digest));
-            blobs.extend(manifest.layers.iter().map(|layer| self.blob(&layer.digest)));
-            layers.extend(
-                config
-                    .rootfs
-                    .diff_ids
-                    .iter()
-                    .map(|diff| self.layer_folder(diff)),
-            );
-        }
-        let failed = |path: PathBuf| move |source| ImageError::Store { path, source };
-        let mounts = Path::new("/proc/self/mounts");
-        let mounts = fs::read_to_string(mounts).map_err(failed(mounts.to_owned()))?;
-        for (folder, kept) in [("blobs/sha256", &blobs), ("layers", &layers)] {
-            let folder = self.folder.join(folder);
-            for entry in fs::read_dir(&folder)
-                .map_err(failed(folder.clone()))?
-                .flatten()
-            {
-                let path = entry.path();
-                let name = entry.file_name();
-                // A name is part of a digest: it means the same layer in every store, at worst one too many is kept.
-                let mounted = name.to_str().is_some_and(|name| mounts.contains(name));
-                if !mounted && !kept.contains(&path) {
-                    let gone = if path.is_dir() {
-                        durable::remove_tree(&path)
-                    } else {
-                        durable::remove_file(&path)
-                    };
-                    gone.map_err(failed(path))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn describe(&self, descriptor: &Descriptor) -> Result<ImageStatus, ImageError> {
-        let manifest = self.manifest(descriptor)?;
-        let config = self.config(&manifest)?;
-        let reference = descriptor
-            .reference()
-            .and_then(|reference| Reference::parse(reference).ok());
-        let unpacked = descriptor
-            .annotations
-            .get(annotation::UNPACKED)
-            .and_then(|size| size.parse().ok());
-        Ok(ImageStatus {
-            id: manifest.config.digest.clone(),
-            tags: reference.iter().map(Reference::full).collect(),
-            digests: reference
-                .iter()
-                .map(|named| format!("{}@{}", named.repository(), descriptor.digest))
-                .collect(),
-            size: unpacked.unwrap_or_else(|| manifest.layers.iter().map(|layer| layer.size).sum()),
-            user: config
-                .config
-                .map(|settings| settings.user)
-                .unwrap_or_default(),
-        })
-    }
-
-    fn manifest(&self, descriptor: &Descriptor) -> Result<Manifest, ImageError> {
-        Self::parse(&self.blob(&descriptor.digest))
-    }
-
-    fn config(&self, manifest: &Manifest) -> Result<ImageConfig, ImageError> {
-        Self::parse(&self.blob(&manifest.config.digest))
-    }
-
-    fn parse<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ImageError> {
-        let found = durable::read_json(path)
-            .and_then(|value| value.ok_or_else(|| io::ErrorKind::NotFound.into()));
-        found.map_err(|source| ImageError::Store {
-            path: path.to_owned(),
-            source,
-        })
-    }
-
-    fn index(&self) -> Result<Index, ImageError> {
-        let path = self.folder.join("index.json");
-        durable::read_json(&path)
-            .map(Option::unwrap_or_default)
-            .map_err(|source| ImageError::Store { path, source })
-    }
-
-    fn write_index(&self, index: &Index) -> Result<(), ImageError> {
-        let path = self.folder.join("index.json");
-        durable::write_json(&path, index, Sync::Flushed)
-            .map_err(|source| ImageError::Store { path, source })
-    }
-
-    fn blob(&self, digest: &str) -> PathBuf {
-        self.folder
-            .join("blobs/sha256")
-            .join(digest.trim_start_matches("sha256:"))
-    }
-
-    /// Half of the digest names the folder: all layers of an image must fit into one line of mount options.
-    fn layer_folder(&self, diff: &str) -> PathBuf {
-        let digits = diff.trim_start_matches("sha256:");
-        self.folder
-            .join("layers")
-            .join(digits.get(..32).unwrap_or(digits))
     }
 
     fn lock(&self) -> Result<File, ImageError> {
