@@ -19,6 +19,7 @@ pub mod discovery;
 pub mod http;
 pub mod protobuf;
 pub mod reviews;
+pub mod service;
 
 pub mod admission;
 pub mod api;

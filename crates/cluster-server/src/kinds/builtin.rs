@@ -1,8 +1,8 @@
 //! The table of the kinds that are built in. What is not in it is answered as an unknown resource.
 
 use k8s_openapi::api::{
-    admissionregistration, authentication, authorization, coordination, core, events, networking,
-    node, policy, rbac, scheduling,
+    admissionregistration, authentication, authorization, coordination, core, discovery, events,
+    networking, node, policy, rbac, scheduling,
 };
 use k8s_openapi::apiextensions_apiserver;
 
@@ -287,6 +287,36 @@ pub static BUILTIN: &[Kind] = &[
         decode: decode_as::<coordination::v1::Lease>,
         schema: schema_of::<coordination::v1::Lease>,
         strategy: &super::node::LEASE,
+    },
+    Kind {
+        group: "",
+        version: "v1",
+        kind: "Service",
+        plural: "services",
+        singular: "service",
+        short_names: &["svc"],
+        categories: &["all"],
+        namespaced: true,
+        verbs: ALL,
+        subresources: &["status"],
+        decode: decode_as::<core::v1::Service>,
+        schema: schema_of::<core::v1::Service>,
+        strategy: &super::service::SERVICE,
+    },
+    Kind {
+        group: "discovery.k8s.io",
+        version: "v1",
+        kind: "EndpointSlice",
+        plural: "endpointslices",
+        singular: "endpointslice",
+        short_names: &[],
+        categories: &[],
+        namespaced: true,
+        verbs: ALL,
+        subresources: &[],
+        decode: decode_as::<discovery::v1::EndpointSlice>,
+        schema: schema_of::<discovery::v1::EndpointSlice>,
+        strategy: &super::service::SLICE,
     },
     Kind {
         group: "node.k8s.io",

@@ -43,7 +43,17 @@ pub(super) const POINTER_TEXTS: &[&str] = &[
     "RuleWithOperations.scope",
     "SeccompProfile.localhostProfile",
     "SecurityContext.procMount",
+    "EndpointPort.appProtocol",
+    "EndpointPort.name",
+    "EndpointPort.protocol",
+    "Endpoint.hostname",
+    "Endpoint.nodeName",
+    "Endpoint.zone",
+    "ServicePort.appProtocol",
     "ServiceReference.path",
+    "ServiceSpec.internalTrafficPolicy",
+    "ServiceSpec.ipFamilyPolicy",
+    "ServiceSpec.loadBalancerClass",
     "TopologySpreadConstraint.nodeAffinityPolicy",
     "TopologySpreadConstraint.nodeTaintsPolicy",
     "TypedLocalObjectReference.apiGroup",
@@ -81,6 +91,8 @@ pub(super) const PLAIN_BOOLS: &[&str] = &[
     "PodSpec.hostNetwork",
     "PodSpec.hostPID",
     "PriorityClass.globalDefault",
+    "APIServiceSpec.insecureSkipTLSVerify",
+    "ServiceSpec.publishNotReadyAddresses",
     "VolumeMount.readOnly",
     "VolumeMountStatus.readOnly",
 ];
@@ -105,6 +117,8 @@ pub(super) const PLAIN_INTEGERS: &[&str] = &[
     "Probe.periodSeconds",
     "Probe.successThreshold",
     "Probe.timeoutSeconds",
+    "ServicePort.nodePort",
+    "ServiceSpec.healthCheckNodePort",
 ];
 
 /// Structs held by value: written as `{}` (with what they must hold) when absent.
@@ -134,6 +148,12 @@ pub(super) const STRUCTS: &[&str] = &[
     "PodTemplate.template",
     "PodTemplateSpec.metadata",
     "PodTemplateSpec.spec",
+    "APIService.spec",
+    "APIService.status",
+    "Endpoint.conditions",
+    "Service.spec",
+    "Service.status",
+    "ServiceStatus.loadBalancer",
     "ValidatingWebhook.clientConfig",
 ];
 
@@ -143,6 +163,7 @@ pub(super) const NULLS: &[&str] = &[
     "ContainerStateRunning.startedAt",
     "ContainerStateTerminated.finishedAt",
     "ContainerStateTerminated.startedAt",
+    "EndpointSlice.ports",
     "Event.deprecatedFirstTimestamp",
     "Event.deprecatedLastTimestamp",
     "Event.eventTime",

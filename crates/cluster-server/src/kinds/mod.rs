@@ -17,6 +17,7 @@ pub mod pod;
 pub mod quantity;
 pub mod rbac;
 mod registry;
+pub mod service;
 pub mod shape;
 pub mod table;
 pub mod webhook;

@@ -8,6 +8,7 @@
 
 mod custom_resources;
 mod identity;
+mod services;
 mod stub;
 mod webhooks;
 

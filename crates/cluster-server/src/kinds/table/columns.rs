@@ -288,6 +288,78 @@ pub(super) const NETWORK_POLICY: &[Definition] = &[
     ),
     AGE,
 ];
+pub(super) const SERVICE: &[Definition] = &[
+    N,
+    column(
+        "Type",
+        "string",
+        "type determines how the Service is exposed. Defaults to ClusterIP. Valid options are ExternalName, ClusterIP, NodePort, and LoadBalancer. \"ClusterIP\" allocates a cluster-internal IP address for load-balancing to endpoints. Endpoints are determined by the selector or if that is not specified, by manual construction of an Endpoints object or EndpointSlice objects. If clusterIP is \"None\", no virtual IP is allocated and the endpoints are published as a set of endpoints rather than a virtual IP. \"NodePort\" builds on ClusterIP and allocates a port on every node which routes to the same endpoints as the clusterIP. \"LoadBalancer\" builds on NodePort and creates an external load-balancer (if supported in the current cloud) which routes to the same endpoints as the clusterIP. \"ExternalName\" aliases this service to the specified externalName. Several other fields do not apply to ExternalName services. More info: https://kubernetes.io/docs/concepts/services-networking/service/#publishing-services-service-types",
+        0,
+    ),
+    column(
+        "Cluster-IP",
+        "string",
+        "The IP address of the service, \"None\" for one without.",
+        0,
+    ),
+    column(
+        "External-IP",
+        "string",
+        "The name that an ExternalName service stands for.",
+        0,
+    ),
+    column(
+        "Port(s)",
+        "string",
+        "The list of ports that are exposed by this service. More info: https://kubernetes.io/docs/concepts/services-networking/service/#virtual-ips-and-service-proxies",
+        0,
+    ),
+    AGE,
+    column(
+        "Selector",
+        "string",
+        "Route service traffic to pods with label keys and values matching this selector. If empty or not present, the service is assumed to have an external process managing its endpoints, which Kubernetes will not modify. Only applies to types ClusterIP, NodePort, and LoadBalancer. Ignored if type is ExternalName. More info: https://kubernetes.io/docs/concepts/services-networking/service/",
+        1,
+    ),
+];
+pub(super) const SLICE: &[Definition] = &[
+    N,
+    column(
+        "AddressType",
+        "string",
+        "addressType specifies the type of address carried by this EndpointSlice. All addresses in this slice must be the same type. This field is immutable after creation. The following address types are currently supported: * IPv4: Represents an IPv4 Address. * IPv6: Represents an IPv6 Address. * FQDN: Represents a Fully Qualified Domain Name.",
+        0,
+    ),
+    column(
+        "Ports",
+        "string",
+        "ports specifies the list of network ports exposed by each endpoint in this slice. Each port must have a unique name. When ports is empty, it indicates that there are no defined ports. When a port is defined with a nil port value, it indicates \"all ports\". Each slice may include a maximum of 100 ports.",
+        0,
+    ),
+    column(
+        "Endpoints",
+        "string",
+        "endpoints is a list of unique endpoints in this slice. Each slice may include a maximum of 1000 endpoints.",
+        0,
+    ),
+    AGE,
+];
+pub(super) const API_SERVICE: &[Definition] = &[
+    N,
+    column(
+        "Service",
+        "string",
+        "The reference to the service that hosts this API endpoint.",
+        0,
+    ),
+    column(
+        "Available",
+        "string",
+        "Whether this service is available.",
+        0,
+    ),
+    AGE,
+];
 pub(super) const TEMPLATE: &[Definition] = &[
     N,
     column(

@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use super::age::since;
 use super::columns::{
-    ACCOUNT, BINDING, BUDGET, CONFIG_MAP, CREATED_AT, EVENT, LEASE, N, NAMESPACE, NETWORK_POLICY,
-    NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, SECRET, TEMPLATE, WEBHOOK,
+    ACCOUNT, API_SERVICE, BINDING, BUDGET, CONFIG_MAP, CREATED_AT, EVENT, LEASE, N, NAMESPACE,
+    NETWORK_POLICY, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, SECRET, SERVICE, SLICE, TEMPLATE,
+    WEBHOOK,
 };
 use super::{Definition, pod};
 
@@ -49,6 +50,9 @@ impl Printer {
             }
             "poddisruptionbudgets.policy" => printer(BUDGET, budget),
             "networkpolicies.networking.k8s.io" => printer(NETWORK_POLICY, network_policy),
+            "services" => printer(SERVICE, service),
+            "endpointslices.discovery.k8s.io" => printer(SLICE, slice),
+            "apiservices.apiregistration.k8s.io" => printer(API_SERVICE, api_service),
             "podtemplates" => printer(TEMPLATE, template),
             _ => printer(&[N, CREATED_AT], created_at),
         }
@@ -260,6 +264,92 @@ fn network_policy(object: &Value, now: Timestamp) -> Vec<Value> {
     vec![
         name(object),
         labels(&object["spec"]["podSelector"]["matchLabels"]).into(),
+        age(object, now),
+    ]
+}
+
+fn service(object: &Value, now: Timestamp) -> Vec<Value> {
+    let spec = &object["spec"];
+    let external = or(&spec["externalName"], "<none>");
+    let ports: Vec<String> = items(&spec["ports"])
+        .iter()
+        .map(|port| format!("{}/{}", port["port"], or(&port["protocol"], "")))
+        .collect();
+    vec![
+        name(object),
+        spec["type"].clone(),
+        or(&spec["clusterIP"], "<none>").into(),
+        external.into(),
+        or_none(&ports).into(),
+        age(object, now),
+        labels(&spec["selector"]).into(),
+    ]
+}
+
+fn slice(object: &Value, now: Timestamp) -> Vec<Value> {
+    let ports: Vec<String> = items(&object["ports"])
+        .iter()
+        .map(|port| {
+            port["port"]
+                .as_u64()
+                .map_or_else(|| "*".to_owned(), |n| n.to_string())
+        })
+        .collect();
+    let endpoints: Vec<String> = items(&object["endpoints"])
+        .iter()
+        .flat_map(|endpoint| items(&endpoint["addresses"]))
+        .map(|address| or(address, "").to_owned())
+        .collect();
+    let shown = match endpoints.len() {
+        0 => "<unset>".to_owned(),
+        1..=3 => endpoints.join(","),
+        more => format!("{} + {} more...", endpoints[..3].join(","), more - 3),
+    };
+    let ports = if ports.is_empty() {
+        "<unset>".to_owned()
+    } else {
+        ports.join(",")
+    };
+    vec![
+        name(object),
+        object["addressType"].clone(),
+        ports.into(),
+        shown.into(),
+        age(object, now),
+    ]
+}
+
+fn or_none(list: &[String]) -> String {
+    if list.is_empty() {
+        "<none>".to_owned()
+    } else {
+        list.join(",")
+    }
+}
+
+fn api_service(object: &Value, now: Timestamp) -> Vec<Value> {
+    let service = &object["spec"]["service"];
+    let reference = if service.is_object() {
+        format!(
+            "{}/{}",
+            or(&service["namespace"], ""),
+            or(&service["name"], "")
+        )
+    } else {
+        "Local".to_owned()
+    };
+    let condition = items(&object["status"]["conditions"])
+        .iter()
+        .find(|one| one["type"] == "Available");
+    let available = match condition {
+        None => "Unknown".to_owned(),
+        Some(one) if one["status"] == "True" => "True".to_owned(),
+        Some(one) => format!("{} ({})", or(&one["status"], ""), or(&one["reason"], "")),
+    };
+    vec![
+        name(object),
+        reference.into(),
+        available.into(),
         age(object, now),
     ]
 }
