@@ -298,7 +298,7 @@ fn slice(object: &Value, now: Timestamp) -> Vec<Value> {
     let endpoints: Vec<String> = items(&object["endpoints"])
         .iter()
         .flat_map(|endpoint| items(&endpoint["addresses"]))
-        .map(|address| or(address, "").to_owned())
+        .map(|address| or(address, ""))
         .collect();
     let shown = match endpoints.len() {
         0 => "<unset>".to_owned(),
