@@ -25,6 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         listen,
         bare: true,
         clock: Clock::system(),
+        audit: None,
     })
     .await?;
     println!("{} {}", server.url(), server.admin_token());

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::Chain;
 use crate::api::Api;
+use crate::audit::AuditConfig;
 use crate::authn::{Authenticator, ServiceAccountTokens, TokenError};
 use crate::authz::{self, Authorizer};
 use crate::clock::Clock;
@@ -32,6 +33,8 @@ pub struct Config {
     pub bare: bool,
     /// The time.
     pub clock: Clock,
+    /// What is audited and where to; nothing by default.
+    pub audit: Option<AuditConfig>,
 }
 
 /// Why the server did not start. Nothing runs then.

@@ -27,6 +27,7 @@ impl Cluster {
             listen,
             bare: true,
             clock,
+            audit: None,
         };
         let server = Server::start(config).await.expect("the server starts");
         Self {

@@ -161,6 +161,7 @@ async fn api_server(config: &UpConfig) -> Result<Server, UpError> {
         listen: config.listen,
         bare: config.bare,
         clock: cluster_server::clock::Clock::new(move || clock()),
+        audit: None,
     };
     Server::start(server).await.map_err(|error| match error {
         StartError::Listen(TlsError::Bind { address, source })

@@ -34,6 +34,7 @@ impl World {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             bare: false,
             clock: Clock::system(),
+            audit: None,
         });
         let mut world = Self {
             server: server.await.unwrap(),

@@ -1,9 +1,8 @@
 //! What is asked of admission (`admission.Attributes`).
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
+use crate::audit::Annotations;
 use crate::error::ApiError;
 use crate::identity::User;
 
@@ -81,8 +80,8 @@ pub struct Request {
     pub user: User,
     /// Texts for `Warning: 299` headers, added to by the chain.
     pub warnings: Vec<String>,
-    /// Audit annotations, added to by the chain.
-    pub annotations: BTreeMap<String, String>,
+    /// Annotations of the audit event, added to by the chain.
+    pub annotations: Annotations,
 }
 
 impl Request {

@@ -1,9 +1,9 @@
 //! Who asks, and how: what every verb needs to know of a request.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::admission::Request;
+use crate::audit::Annotations;
 use crate::identity::User;
 
 /// What to do about fields that a kind does not have (`?fieldValidation=`).
@@ -58,8 +58,8 @@ pub struct Context {
     pub field_validation: FieldValidation,
     /// Warnings for the client.
     pub warnings: Warnings,
-    /// Annotations for the audit event.
-    pub annotations: Arc<Mutex<BTreeMap<String, String>>>,
+    /// Annotations for the audit event. Whoever judges the request may add some.
+    pub annotations: Annotations,
 }
 
 impl Context {
@@ -81,16 +81,11 @@ impl Context {
         }
     }
 
-    /// Takes over the warnings and audit annotations that admission left on its request.
+    /// Takes over the warnings that admission left on its request.
     pub(crate) fn take_from(&self, request: &mut Request) {
         for warning in request.warnings.drain(..) {
             self.warnings.add(warning);
         }
-        let mut annotations = self
-            .annotations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        annotations.extend(std::mem::take(&mut request.annotations));
     }
 }
 

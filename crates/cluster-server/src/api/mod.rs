@@ -195,7 +195,7 @@ fn admission_request(
         dry_run: ctx.dry_run,
         user: ctx.user.clone(),
         warnings: Vec::new(),
-        annotations: std::collections::BTreeMap::new(),
+        annotations: ctx.annotations.clone(),
     }
 }
 

@@ -123,7 +123,7 @@ async fn admit(
         dry_run: false,
         user: ctx.user.clone(),
         warnings: Vec::new(),
-        annotations: std::collections::BTreeMap::new(),
+        annotations: ctx.annotations.clone(),
     };
     let mut judged = api.admission.mutate(&mut review).await;
     if judged.is_ok() {

@@ -1,7 +1,5 @@
 //! Tokens: whose is this one, and a new one for a service account.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use serde_json::{Value, json};
@@ -120,7 +118,7 @@ async fn admitted(
         dry_run: ctx.dry_run,
         user: ctx.user.clone(),
         warnings: Vec::new(),
-        annotations: BTreeMap::new(),
+        annotations: ctx.annotations.clone(),
     };
     api.admission.mutate(&mut request).await?;
     api.admission.validate(&mut request).await?;

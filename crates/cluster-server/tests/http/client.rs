@@ -65,6 +65,7 @@ impl Cluster {
             listen,
             bare: true,
             clock: Clock::system(),
+            audit: None,
         };
         let server = Server::start(config).await.expect("a server");
         let mut roots = rustls::RootCertStore::empty();

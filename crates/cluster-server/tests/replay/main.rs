@@ -31,6 +31,7 @@ async fn check(file: &str) {
         listen,
         bare: true,
         clock: Clock::system(),
+        audit: None,
     };
     let server = Server::start(config).await.expect("the server starts");
     let users = std::fs::read(directory.path().join("users.json")).expect("the users are there");

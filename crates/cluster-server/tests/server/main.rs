@@ -38,6 +38,7 @@ impl Cluster {
             listen,
             bare: true,
             clock: Clock::system(),
+            audit: None,
         };
         let cluster = Self {
             server: Server::start(config).await.expect("a server"),

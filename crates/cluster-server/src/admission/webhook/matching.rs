@@ -262,12 +262,11 @@ fn to_cel(value: &Value) -> Cel {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::json;
 
     use super::super::super::{GroupVersionKind, GroupVersionResource};
     use super::*;
+    use crate::audit::Annotations;
     use crate::identity::User;
 
     fn connect(resource: &str, subresource: &str, namespace: &str) -> Request {
@@ -295,7 +294,7 @@ mod tests {
                 ..User::default()
             },
             warnings: Vec::new(),
-            annotations: BTreeMap::new(),
+            annotations: Annotations::default(),
         }
     }
 
