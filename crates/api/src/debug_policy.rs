@@ -108,14 +108,54 @@ pub struct ContainerRules {
     /// It may gain rights it did not start with. Left out: no, and the container must say
     /// `allowPrivilegeEscalation: false`, as the profile `restricted` does.
     pub allow_privilege_escalation: bool,
+    /// Capabilities that it must drop. Left out: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub required_drop_capabilities: Vec<String>,
+    /// Seccomp profiles that it may have, also by inheritance from the Pod, besides `RuntimeDefault` and none
+    /// said: `Unconfined`, `Localhost/PATH` (a pattern). Left out: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seccomp_profiles: Vec<String>,
+    /// AppArmor profiles that it may have, also by inheritance from the Pod, besides `RuntimeDefault` and none
+    /// said: `Unconfined`, `Localhost/NAME` (a pattern). Left out: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub app_armor_profiles: Vec<String>,
+    /// Patterns of SELinux types that it may have, also by inheritance from the Pod, besides those that Pod
+    /// Security's `baseline` accepts. Left out: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub se_linux_types: Vec<String>,
+    /// It may have `procMount: Unmasked`. Left out: no.
+    pub unmasked_proc: bool,
+    /// It must have `readOnlyRootFilesystem: true`. Left out: no, since that filesystem is its own.
+    pub require_read_only_root_filesystem: bool,
+    /// Command lines that it may run, `command` and `args` together. Left out: any, since the approver sees it and
+    /// the approval is of exactly that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commands: Option<Vec<CommandRule>>,
+    /// Patterns of variables that it may set to a value of its own. Left out: any, or, with `commands`, none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<Vec<String>>,
     /// Patterns of Secret names whose values may be in its environment. Left out: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub env_from_secrets: Vec<String>,
+    /// Patterns of ConfigMap names whose values may be in its environment. Left out: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env_from_config_maps: Vec<String>,
     /// Patterns of volume names that it may mount. Left out: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volume_mounts: Vec<String>,
     /// It may have a terminal. Left out: no.
     pub tty: bool,
+    /// It may read from whoever attaches. Left out: if it may have a terminal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<bool>,
+}
+
+/// One command line.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CommandRule {
+    /// A pattern for each word; `**` as the last one is any further words, or none. `[]`: the image's own command.
+    pub argv: Vec<String>,
 }
 
 /// As whom a container may run.

@@ -3,11 +3,11 @@
 use serde_json::Value;
 use session::Container;
 
-use crate::exposure::{containers, items, name};
+use crate::exposure::{containers, name};
 use crate::image::Image;
 use crate::judge::{Judge, listed};
-use crate::security::{User, capabilities, said};
-use crate::{ContainerRules, UserRule};
+use crate::security::{User, capabilities, is_true};
+use crate::{ContainerRules, UserRule, command, confinement, sources};
 
 /// Holds the container against one policy's rules. `effective` is its effective security context.
 pub(crate) fn hold(
@@ -21,14 +21,25 @@ pub(crate) fn hold(
     target(judge, rules, container);
     shared_processes(judge, rules, pod, container, effective);
     privileges(judge, rules, container, effective);
-    user(judge, rules, User::of(effective));
-    secrets(judge, rules, container.raw());
-    mounts(judge, rules, container.raw());
-    if container.raw()["tty"] == Value::Bool(true) && !rules.tty {
+    user(judge, rules, User::of(effective), effective);
+    confinement::hold(judge, &rules.confinement, pod, container, effective);
+    command::hold(judge, rules, container.raw());
+    sources::hold(judge, rules, container.raw());
+    streams(judge, rules, container.raw());
+}
+
+fn streams(judge: &mut Judge<'_>, rules: &ContainerRules, container: &Value) {
+    if is_true(container, "tty") && !rules.tty {
         judge.refuse(
             "container.tty",
             "a terminal",
             "no terminal: ask without `-t`, or the policy says `tty: true`",
+        );
+    } else if is_true(container, "stdin") && !rules.stdin.unwrap_or(rules.tty) {
+        judge.refuse(
+            "container.stdin",
+            "standard input",
+            "none: ask without `-i`, or the policy says `stdin: true`",
         );
     }
 }
@@ -112,6 +123,16 @@ fn privileges(
             judge.refuse("container.capabilities", capability, accepted);
         }
     }
+    let dropped = capabilities(container, "drop");
+    for capability in &rules.required_drops {
+        if !dropped.contains("ALL") && !dropped.contains(capability) {
+            judge.refuse(
+                "container.requiredDropCapabilities",
+                format!("{capability} is not dropped"),
+                "a container that drops it: `--profile=restricted` drops ALL",
+            );
+        }
+    }
     if effective["privileged"] != Value::Bool(false) && !rules.privileged {
         judge.refuse(
             "container.privileged",
@@ -130,7 +151,7 @@ fn privileges(
     }
 }
 
-fn user(judge: &mut Judge<'_>, rules: &ContainerRules, user: User) {
+fn user(judge: &mut Judge<'_>, rules: &ContainerRules, user: User, effective: &Value) {
     if rules.user == UserRule::Any {
         return;
     }
@@ -142,38 +163,14 @@ fn user(judge: &mut Judge<'_>, rules: &ContainerRules, user: User) {
         );
         judge.refuse("container.user", found, accepted);
     }
+    let windows = effective["windowsOptions"]["runAsUserName"].as_str();
+    if windows.is_some_and(|name| {
+        name.to_ascii_lowercase()
+            .ends_with("containeradministrator")
+    }) {
+        judge.refuse("container.user", "ContainerAdministrator", accepted);
+    }
     if user.gid == Some(0) {
         judge.refuse("container.user", "group 0", accepted);
-    }
-}
-
-/// Each Secret whose values the container asks into its environment. That the target may see it does not
-/// make it the visitor's.
-fn secrets(judge: &mut Judge<'_>, rules: &ContainerRules, container: &Value) {
-    let variables =
-        items(&container["env"]).filter_map(|v| said(&v["valueFrom"]["secretKeyRef"], "name"));
-    let sources = items(&container["envFrom"]).filter_map(|s| said(&s["secretRef"], "name"));
-    for name in variables.chain(sources) {
-        let name = name.as_str().unwrap_or_default();
-        if !rules.env_from_secrets.iter().any(|p| p.matches(name)) {
-            judge.refuse(
-                "container.envFromSecrets",
-                format!("Secret {name}"),
-                listed(&rules.env_from_secrets),
-            );
-        }
-    }
-}
-
-fn mounts(judge: &mut Judge<'_>, rules: &ContainerRules, container: &Value) {
-    for mount in items(&container["volumeMounts"]) {
-        let name = mount["name"].as_str().unwrap_or_default();
-        if !rules.volume_mounts.iter().any(|p| p.matches(name)) {
-            judge.refuse(
-                "container.volumeMounts",
-                format!("volume {name}"),
-                listed(&rules.volume_mounts),
-            );
-        }
     }
 }

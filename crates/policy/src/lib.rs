@@ -16,8 +16,8 @@ pub use selector::{Expression, Operator, Selector};
 
 pub mod rules;
 pub use rules::{
-    ApprovalRule, ApprovalRules, ContainerRules, Effect, Policy, Recording, RequestRules, Scope,
-    TicketRule, UserRule,
+    ApprovalRule, ApprovalRules, CommandRule, ConfinementRules, ContainerRules, Effect, Policy,
+    Recording, RequestRules, Scope, TicketRule, UserRule,
 };
 
 pub mod facts;
@@ -32,11 +32,14 @@ pub use security::effective;
 pub mod decision;
 pub use decision::{Decision, Denied, Finding, Pending, Permit};
 
+mod command;
+mod confinement;
 mod container;
 mod image;
 mod judge;
 mod request;
 mod shape;
+mod sources;
 
 pub mod quorum;
 pub use quorum::may_judge;

@@ -99,12 +99,47 @@ pub struct ContainerRules {
     pub user: UserRule,
     /// It may gain more rights than it started with (no `no_new_privs`).
     pub allow_privilege_escalation: bool,
+    /// Capabilities that it must drop, without `CAP_`; `ALL` dropped is each of them dropped.
+    pub required_drops: BTreeSet<String>,
+    /// How it is confined.
+    pub confinement: ConfinementRules,
+    /// Commands that it may run; `None`: any, since the approver sees it and the hash binds it.
+    pub commands: Option<Vec<CommandRule>>,
+    /// Variables that it may set to a value written in the container. `None`: any of them, or, where commands
+    /// are named, none: a variable can make one program into another.
+    pub env: Option<Vec<Glob>>,
     /// Secrets whose values may be in its environment.
     pub env_from_secrets: Vec<Glob>,
+    /// ConfigMaps whose values may be in its environment.
+    pub env_from_config_maps: Vec<Glob>,
     /// Volumes of the Pod that it may mount.
     pub volume_mounts: Vec<Glob>,
     /// It may have a terminal.
     pub tty: bool,
+    /// It may read from whoever attaches. `None`: if it may have a terminal.
+    pub stdin: Option<bool>,
+}
+
+/// How a container is confined: what is looked at is its effective security context, the Pod's included.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConfinementRules {
+    /// Seccomp profiles besides `RuntimeDefault` and none said: `Unconfined`, `Localhost/PATH`.
+    pub seccomp_profiles: Vec<Glob>,
+    /// AppArmor profiles besides `RuntimeDefault` and none said: `Unconfined`, `Localhost/NAME`.
+    pub app_armor_profiles: Vec<Glob>,
+    /// SELinux types besides those that Pod Security's `baseline` lets anybody have.
+    pub selinux_types: Vec<Glob>,
+    /// `/proc` may be unmasked (KEP-4265).
+    pub unmasked_proc: bool,
+    /// Its root filesystem must be read-only.
+    pub read_only_root_filesystem: bool,
+}
+
+/// One command line, word by word; no word at all is the image's own command.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CommandRule {
+    /// A pattern for each word; `**` as the last one is any further words, or none.
+    pub argv: Vec<Glob>,
 }
 
 /// As whom a container may run.

@@ -24,14 +24,28 @@ const CONTAINER: [&str; 15] = [
     "volumeMounts",
     "workingDir",
 ];
-const SECURITY_CONTEXT: [&str; 7] = [
+const SECURITY_CONTEXT: [&str; 12] = [
     "allowPrivilegeEscalation",
+    "appArmorProfile",
     "capabilities",
     "privileged",
+    "procMount",
     "readOnlyRootFilesystem",
     "runAsGroup",
     "runAsNonRoot",
     "runAsUser",
+    "seLinuxOptions",
+    "seccompProfile",
+    "windowsOptions",
+];
+
+/// What of the parts of a security context a rule covers. Of Windows: who it runs as, and as what (KEP-1981).
+const CONTEXT_PARTS: [(&str, &[&str]); 5] = [
+    ("appArmorProfile", &["localhostProfile", "type"]),
+    ("capabilities", &["add", "drop"]),
+    ("seLinuxOptions", &["level", "role", "type", "user"]),
+    ("seccompProfile", &["localhostProfile", "type"]),
+    ("windowsOptions", &["hostProcess", "runAsUserName"]),
 ];
 
 /// Notes every field that nothing covers.
@@ -42,16 +56,17 @@ pub(crate) fn hold(judge: &mut Judge<'_>, container: &Value) {
     ];
     only(judge, "container", container, &CONTAINER, &defaults);
     let context = &container["securityContext"];
-    let runtime_default = json!({"type": "RuntimeDefault"});
-    let defaults = [
-        ("appArmorProfile", runtime_default.clone()),
-        ("procMount", json!("Default")),
-        ("seccompProfile", runtime_default),
-    ];
-    let path = "container.securityContext";
-    only(judge, path, context, &SECURITY_CONTEXT, &defaults);
-    let path = "container.securityContext.capabilities";
-    only(judge, path, &context["capabilities"], &["add", "drop"], &[]);
+    only(
+        judge,
+        "container.securityContext",
+        context,
+        &SECURITY_CONTEXT,
+        &[],
+    );
+    for (field, free) in CONTEXT_PARTS {
+        let path = format!("container.securityContext.{field}");
+        only(judge, &path, &context[field], free, &[]);
+    }
     typed(judge, container);
     environment(judge, container);
     for (index, mount) in items(&container["volumeMounts"]).enumerate() {
@@ -91,9 +106,11 @@ fn typed(judge: &mut Judge<'_>, container: &Value) {
     if !(target.is_null() || target.is_string()) {
         refuse("container.targetContainerName".into(), target, "a name");
     }
-    let tty = &container["tty"];
-    if !(tty.is_null() || tty.is_boolean()) {
-        refuse("container.tty".into(), tty, "true or false");
+    for field in ["stdin", "tty"] {
+        let value = &container[field];
+        if !(value.is_null() || value.is_boolean()) {
+            refuse(format!("container.{field}"), value, "true or false");
+        }
     }
     for (field, value) in context.as_object().into_iter().flatten() {
         let path = format!("container.securityContext.{field}");
@@ -101,10 +118,16 @@ fn typed(judge: &mut Judge<'_>, container: &Value) {
             "runAsUser" | "runAsGroup" if !(value.is_null() || value.is_i64()) => {
                 refuse(path, value, "a number");
             }
-            "privileged" | "allowPrivilegeEscalation" | "runAsNonRoot"
+            "privileged"
+            | "allowPrivilegeEscalation"
+            | "runAsNonRoot"
+            | "readOnlyRootFilesystem"
                 if !(value.is_null() || value.is_boolean()) =>
             {
                 refuse(path, value, "true or false");
+            }
+            "procMount" if !(value.is_null() || value.is_string()) => {
+                refuse(path, value, "a name");
             }
             _ => {}
         }
@@ -112,29 +135,34 @@ fn typed(judge: &mut Judge<'_>, container: &Value) {
 }
 
 fn environment(judge: &mut Judge<'_>, container: &Value) {
+    // The Pod's own fields and a container's resources reach nothing that is not in the Pod.
+    let sources: [(&str, &[&str]); 4] = [
+        ("configMapKeyRef", &["key", "name", "optional"]),
+        ("fieldRef", &["apiVersion", "fieldPath"]),
+        (
+            "resourceFieldRef",
+            &["containerName", "divisor", "resource"],
+        ),
+        ("secretKeyRef", &["key", "name", "optional"]),
+    ];
     for (index, variable) in items(&container["env"]).enumerate() {
         let path = format!("container.env[{index}]");
-        let free = ["name", "value", "valueFrom"];
-        only(judge, &path, variable, &free, &[]);
+        only(judge, &path, variable, &["name", "value", "valueFrom"], &[]);
         let path = format!("{path}.valueFrom");
         let from = &variable["valueFrom"];
-        only(judge, &path, from, &["secretKeyRef"], &[]);
-        let path = format!("{path}.secretKeyRef");
-        let free = ["key", "name", "optional"];
-        only(judge, &path, &from["secretKeyRef"], &free, &[]);
+        only(judge, &path, from, &sources.map(|(name, _)| name), &[]);
+        for (name, free) in sources {
+            only(judge, &format!("{path}.{name}"), &from[name], free, &[]);
+        }
     }
     for (index, source) in items(&container["envFrom"]).enumerate() {
         let path = format!("container.envFrom[{index}]");
-        let free = ["prefix", "secretRef"];
+        let free = ["configMapRef", "prefix", "secretRef"];
         only(judge, &path, source, &free, &[]);
-        let path = format!("{path}.secretRef");
-        only(
-            judge,
-            &path,
-            &source["secretRef"],
-            &["name", "optional"],
-            &[],
-        );
+        for name in ["configMapRef", "secretRef"] {
+            let path = format!("{path}.{name}");
+            only(judge, &path, &source[name], &["name", "optional"], &[]);
+        }
     }
 }
 

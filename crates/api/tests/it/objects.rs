@@ -123,6 +123,30 @@ fn a_policy_says_what_it_says() {
 }
 
 #[test]
+fn what_a_policy_says_of_the_container_is_read_field_by_field() {
+    let rules = policy(&json!({"container": {
+        "capabilities": ["CAP_SYS_PTRACE"], "requiredDropCapabilities": ["net_raw"],
+        "seccompProfiles": ["Unconfined"], "appArmorProfiles": ["Localhost/x"], "seLinuxTypes": ["spc_t"],
+        "unmaskedProc": true, "requireReadOnlyRootFilesystem": true,
+        "commands": [{"argv": ["ps", "**"]}, {"argv": []}], "env": ["TERM"],
+        "envFromConfigMaps": ["debug-*"], "stdin": false,
+    }}))
+    .unwrap()
+    .container;
+    assert!(rules.capabilities.contains("SYS_PTRACE"));
+    assert!(rules.required_drops.contains("NET_RAW"));
+    let confinement = &rules.confinement;
+    assert_eq!(confinement.seccomp_profiles[0].as_str(), "Unconfined");
+    assert_eq!(confinement.app_armor_profiles[0].as_str(), "Localhost/x");
+    assert_eq!(confinement.selinux_types[0].as_str(), "spc_t");
+    assert!(confinement.unmasked_proc && confinement.read_only_root_filesystem);
+    assert_eq!(rules.commands.unwrap()[1].argv, []);
+    assert_eq!(rules.env.unwrap()[0].as_str(), "TERM");
+    assert_eq!(rules.env_from_config_maps[0].as_str(), "debug-*");
+    assert_eq!(rules.stdin, Some(false));
+}
+
+#[test]
 fn a_policy_that_makes_no_sense_rejects_with_what_to_write() {
     let check = |spec: Value, field: &str| {
         let error = policy(&spec).unwrap_err();
@@ -163,6 +187,14 @@ fn a_policy_that_makes_no_sense_rejects_with_what_to_write() {
     check(
         json!({"container": {"images": [""]}}),
         "spec.container.images",
+    );
+    check(
+        json!({"container": {"capabilities": ["sys ptrace"]}}),
+        "spec.container.capabilities",
+    );
+    check(
+        json!({"container": {"seccompProfiles": ["runtime/default"]}}),
+        "spec.container.seccompProfiles",
     );
     check(
         json!({"match": {"subjects": {"groups": [""]}}}),
