@@ -20,9 +20,7 @@ pub(crate) fn all() -> Vec<Trial> {
             everyday,
         ),
     ];
-    if std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join("kubectl").exists()))
-    {
+    if crate::has_kubectl() {
         return trials;
     }
     trials

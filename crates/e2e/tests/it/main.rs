@@ -21,6 +21,7 @@ mod one_session;
 mod record;
 mod refusals;
 mod reservations;
+mod transcript;
 mod wrong_uses;
 
 /// Clusters at once, unless `--test-threads` says otherwise.
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         reservations::all(),
         one_session::all(),
         crashes::all(),
+        transcript::all(),
         kubectl::all(),
         refusals::all(),
         live_session::all(),
@@ -108,6 +110,12 @@ fn told(error: &anyhow::Error) -> String {
     let mut causes: Vec<String> = error.chain().map(ToString::to_string).collect();
     causes.reverse();
     causes.join("\n")
+}
+
+/// Whether this machine has a `kubectl`.
+fn has_kubectl() -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join("kubectl").exists()))
 }
 
 /// What these tests need and this machine does not have.
