@@ -7,8 +7,10 @@
 mod mask;
 mod page;
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use libtest_mimic::Trial;
@@ -24,7 +26,7 @@ const PROGRAMS: &[&str] = &[
 ];
 
 /// No page may take longer.
-const LONGEST: std::time::Duration = std::time::Duration::from_secs(240);
+const LONGEST: Duration = Duration::from_mins(4);
 
 /// The pages, in the order in which a person reads them.
 const PAGES: &[&str] = &[
@@ -72,7 +74,12 @@ async fn tell(name: &str) -> Result<()> {
     }
     cluster.strike().await?;
     if std::env::var_os("TRANSCRIPT").is_some_and(|what| what == "write") {
-        return Ok(std::fs::write(&path, written.to_string())?);
+        let text = written.to_string();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a file of this repository, under version control"
+        )]
+        return Ok(std::fs::write(&path, text)?);
     }
     ensure!(
         differences.is_empty(),
@@ -131,7 +138,7 @@ async fn answer(cluster: &Cluster, home: &Path, step: &Step) -> Result<String> {
     }
     if !output.status.success() {
         let status = output.status.code().unwrap_or(-1);
-        text.push_str(&format!("[exit status {status}]\n"));
+        writeln!(text, "[exit status {status}]")?;
     }
     Ok(masked(&text))
 }
