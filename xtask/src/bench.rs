@@ -3,7 +3,7 @@
 //! Figures are of one run on one machine: compare them with each other, not with another machine's.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -91,6 +91,42 @@ const FIGURES: &[(&str, &str, f64, Better)] = &[
         5.0,
         Better::Less,
     ),
+    (
+        "api_get_rate",
+        "API: GET a Pod, 16 clients",
+        6300.0,
+        Better::More,
+    ),
+    (
+        "api_get_p99",
+        "API: GET a Pod, 16 clients, p99",
+        8.3,
+        Better::Less,
+    ),
+    (
+        "api_patch_p50",
+        "API: PATCH ephemeralcontainers, durable",
+        2.0,
+        Better::Less,
+    ),
+    (
+        "api_watch_p99",
+        "API: watch delivery, 100 watchers, p99",
+        5.0,
+        Better::Less,
+    ),
+    (
+        "api_resident_empty",
+        "API: resident, no objects",
+        60.0,
+        Better::Less,
+    ),
+    (
+        "api_ready_10000_p50",
+        "API: ready with 10,000 objects",
+        1000.0,
+        Better::Less,
+    ),
 ];
 
 #[derive(Clone, Copy)]
@@ -112,13 +148,20 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
     {
         measure(&root, "ledger-store", "append", &[], &mut measured)?;
     }
-    if FIGURES
+    let of_the_api = |name: &str| name.starts_with("api_");
+    let others = FIGURES
         .iter()
-        .any(|(name, ..)| wanted(name) && !is_of_the_ledger(name))
-    {
+        .map(|(name, ..)| *name)
+        .filter(|name| wanted(name) && !is_of_the_ledger(name));
+    let (api, others): (Vec<_>, Vec<_>) = others.partition(|name| of_the_api(name));
+    if !api.is_empty() || !others.is_empty() {
         cargo(&root, &["build", "--release", "--package", "cli"])?;
-        let program = root.join("target/release/ephemera").display().to_string();
-        measure(&root, "cli", "figures", &[&program], &mut measured)?;
+    }
+    let program = target(&root).join("release/ephemera").display().to_string();
+    for (example, figures) in [("figures", others), ("api", api)] {
+        if !figures.is_empty() {
+            measure(&root, "cli", example, &[&program], &mut measured)?;
+        }
     }
     println!("{:<45} {:>14} {:>16}", "figure", "measured", "goal");
     for (name, what, goal, better) in FIGURES.iter().filter(|(name, ..)| wanted(name)) {
@@ -143,6 +186,11 @@ fn is_of_the_ledger(name: &str) -> bool {
     ["lone_append", "batched", "inclusion", "verify"]
         .iter()
         .any(|start| name.starts_with(start))
+}
+
+/// Where cargo puts what it builds.
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
