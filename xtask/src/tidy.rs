@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Which of our crates each crate may depend on (normal dependencies). The order is that of the flow.
 ///
 /// Two families meet only over HTTP: nothing of the governance names a `cluster-…` crate, no `cluster-…`
-/// crate names anything of the governance. `streaming` is bytes on a wire and belongs to both.
+/// crate names anything of the governance. `streaming` is bytes on a wire, `expression` a language: both belong to both.
 const LAYERS: &[(&str, &[&str])] = &[
     ("session", &[]),
     ("policy", &["session"]),
@@ -24,13 +24,14 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["session", "policy", "api", "ledger", "ledger-store"],
     ),
     ("streaming", &[]),
+    ("expression", &[]),
     ("ledger", &["session"]),
     ("ledger-store", &["session", "ledger"]),
     ("report", &["session", "ledger"]),
     ("debug", &[]),
     ("cluster-sandbox", &[]),
     ("cluster-node", &["cluster-sandbox", "streaming"]),
-    ("cluster-server", &["streaming"]),
+    ("cluster-server", &["streaming", "expression"]),
     (
         "server",
         &[
@@ -85,6 +86,7 @@ const PURE: &[&str] = &[
     "session",
     "policy",
     "streaming",
+    "expression",
     "ledger",
     "report",
     "debug",
