@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::Chain;
 use crate::api::Api;
-use crate::audit::AuditConfig;
+use crate::audit::{AuditConfig, AuditError, Auditor};
 use crate::authn::{Authenticator, ServiceAccountTokens, TokenError};
 use crate::authz::{self, Authorizer};
 use crate::clock::Clock;
@@ -60,6 +60,9 @@ pub enum StartError {
     /// What every cluster has cannot be made.
     #[error("cannot make the cluster's namespaces")]
     Controllers(#[source] ApiError),
+    /// What is to be audited, or where to, cannot be had.
+    #[error("cannot audit")]
+    Audit(#[from] AuditError),
     /// The port cannot be had.
     #[error(transparent)]
     Listen(#[from] TlsError),
@@ -83,6 +86,7 @@ pub struct Server {
     stopping: CancellationToken,
     serving: JoinHandle<()>,
     controllers: Controllers,
+    auditor: Option<Arc<Auditor>>,
 }
 
 impl Server {
@@ -91,6 +95,10 @@ impl Server {
     /// # Errors
     /// What cannot be had; see [`StartError`].
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        let audit = config.audit.as_ref();
+        let auditor = audit
+            .map(|audit| Auditor::open(audit, &config.clock))
+            .transpose()?;
         let api = open(&config).await?;
         let controllers = Controllers::start(&api)
             .await
@@ -99,7 +107,8 @@ impl Server {
         let address = listener.address();
         api.pki.write_kubeconfig(&url(address))?;
         let stopping = CancellationToken::new();
-        let handler = Arc::new(Handler::new(Arc::clone(&api), stopping.clone()));
+        let handler = Handler::new(Arc::clone(&api), auditor.clone(), stopping.clone());
+        let handler = Arc::new(handler);
         let serving = tokio::spawn(listener.serve(handler, stopping.clone()));
         // Both follow the store and end when it closes.
         tokio::spawn(crd::run(Arc::clone(&api)));
@@ -110,6 +119,7 @@ impl Server {
             stopping,
             serving,
             controllers,
+            auditor,
         })
     }
 
@@ -159,6 +169,9 @@ impl Server {
         self.controllers.stop().await;
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the accept loop ended badly");
+        }
+        if let Some(auditor) = &self.auditor {
+            auditor.stop().await;
         }
         let store = Arc::clone(&self.api.store);
         if let Err(error) = tokio::task::spawn_blocking(move || store.close()).await {

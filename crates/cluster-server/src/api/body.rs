@@ -168,3 +168,14 @@ fn internal_package(group: &str) -> &str {
         group.split('.').next().unwrap_or(group)
     }
 }
+
+/// Tells the audit event what the request carries: defaulted, and nothing more, as Kubernetes' decoder leaves it.
+pub(super) fn note(ctx: &Context, target: &Target, object: &Value) {
+    if ctx.trail.wants_object() {
+        let mut object = object.clone();
+        target.resource.strategy.default(&mut object);
+        ctx.trail.request_object(&object);
+    } else {
+        ctx.trail.request_object(object);
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::admission::Request;
-use crate::audit::Annotations;
+use crate::audit::{Annotations, Trail};
 use crate::identity::User;
 
 /// What to do about fields that a kind does not have (`?fieldValidation=`).
@@ -60,6 +60,8 @@ pub struct Context {
     pub warnings: Warnings,
     /// Annotations for the audit event. Whoever judges the request may add some.
     pub annotations: Annotations,
+    /// The audit event. Whoever works for the request after its answer's head is out keeps a clone.
+    pub trail: Trail,
 }
 
 impl Context {

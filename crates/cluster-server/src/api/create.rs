@@ -23,6 +23,7 @@ impl Api {
         body: impl Into<Body>,
     ) -> Result<Arc<Object>, ApiError> {
         let object = body::decode(ctx, target, body.into())?;
+        body::note(ctx, target, &object);
         self.create_decoded(ctx, target, object).await
     }
 

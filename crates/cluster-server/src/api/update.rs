@@ -34,6 +34,7 @@ impl Api {
         body: impl Into<Body>,
     ) -> Result<Updated, ApiError> {
         let mut new = body::decode(ctx, target, body.into())?;
+        body::note(ctx, target, &new);
         match_namespace(target, &mut new)?;
         let name = meta(&new, "name").to_owned();
         if name.is_empty() {

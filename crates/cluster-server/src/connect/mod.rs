@@ -15,33 +15,24 @@ use hyper::body::Incoming;
 
 use crate::api::{Api, Context, Target};
 use crate::error::ApiError;
-use crate::http::{BoxBody, full};
+use crate::http::BoxBody;
 
 pub use node::CLIENT_NAME;
 
 /// Serves `pods/{name}/{log,exec,attach,portforward}`. The verb itself has been authorized.
+///
+/// # Errors
+/// What the request, admission, the second authorization or the node refuses.
 pub async fn serve(
     api: &Api,
     ctx: &Context,
     target: &Target,
     request: Request<Incoming>,
-) -> Response<BoxBody> {
-    let served = match target.subresource.as_str() {
+) -> Result<Response<BoxBody>, ApiError> {
+    match target.subresource.as_str() {
         "log" => log::serve(api, target, &request).await,
         "exec" => stream::serve(api, ctx, target, options::Kind::Exec, request).await,
         "attach" => stream::serve(api, ctx, target, options::Kind::Attach, request).await,
         _ => stream::refuse_port_forward(api, ctx, target, &request).await,
-    };
-    served.unwrap_or_else(|error| failure(&error))
-}
-
-fn failure(error: &ApiError) -> Response<BoxBody> {
-    let mut response = Response::new(full(error.to_status().to_string()));
-    *response.status_mut() =
-        http::StatusCode::from_u16(error.code).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-    let json = http::HeaderValue::from_static("application/json");
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, json);
-    response
+    }
 }

@@ -11,6 +11,7 @@ use super::options::{self, Kind, Query, node_query};
 use super::{container, node};
 use crate::admission::{GroupVersionKind, GroupVersionResource, Operation, Request as Review};
 use crate::api::{Api, Context, Target};
+use crate::audit::Trail;
 use crate::error::ApiError;
 use crate::http::{BoxBody, empty, full};
 use crate::identity::Attributes;
@@ -68,7 +69,7 @@ pub(super) async fn serve(
         .map_err(ApiError::internal)?;
     let answer = place.send(&api.pki, asked).await?;
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        Ok(join(request, answer))
+        Ok(join(request, answer, ctx.trail.clone()))
     } else {
         refusal(answer).await
     }
@@ -201,7 +202,13 @@ fn upgrade_headers(headers: &HeaderMap) -> HeaderMap {
 }
 
 /// Both legs as one connection, in both directions, until either side ends.
-fn join(mut request: Request<Incoming>, mut answer: Response<Incoming>) -> Response<BoxBody> {
+///
+/// The audit event is complete when nothing more can be copied: that is what `trail` waits for.
+fn join(
+    mut request: Request<Incoming>,
+    mut answer: Response<Incoming>,
+    trail: Trail,
+) -> Response<BoxBody> {
     let client = hyper::upgrade::on(&mut request);
     let node = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
@@ -215,6 +222,7 @@ fn join(mut request: Request<Incoming>, mut answer: Response<Incoming>) -> Respo
         if let Err(error) = copied {
             tracing::debug!(%error, "a stream was cut");
         }
+        drop(trail);
     });
     let mut response = Response::new(empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

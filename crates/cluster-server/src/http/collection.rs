@@ -85,6 +85,7 @@ async fn create(
     let body = read::object(&media_type, &bytes, &resource.kind)?;
     if resource.verbs.len() == 1 && !resource.custom {
         // Reviews are answered and not stored.
+        call.context.trail.request_object(&body.value);
         let review =
             crate::reviews::create(&handler.api, &call.context, &call.target, body.value).await?;
         return Ok(Answer::value(201, &review));

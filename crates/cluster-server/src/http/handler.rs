@@ -1,28 +1,34 @@
 //! One request from its headers to its answer.
 
+use std::any::Any;
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use http::{Method, Request, Response};
+use futures::FutureExt;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
-use rustls_pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 
+use super::listen::Peer;
 use super::negotiate::takes_gzip;
 use super::query::Query;
 use super::respond::{Answer, BoxBody};
 use super::route::{self, Route};
-use super::{collection, single, subresource};
+use super::{audit, collection, single, subresource};
 use crate::api::{Api, Context, FieldSelector, Target, Warnings};
+use crate::audit::{Auditor, Trail};
 use crate::authz;
 use crate::discovery::Discovery;
 use crate::error::ApiError;
-use crate::identity::Attributes;
+use crate::identity::{Attributes, User};
 
 /// Answers the requests of one server.
 pub struct Handler {
     pub(super) api: Arc<Api>,
     pub(super) discovery: Discovery,
+    /// Writes audit events, if there is a policy.
+    auditor: Option<Arc<Auditor>>,
     /// Cancelled when the server stops: watches end then.
     pub(super) stopping: CancellationToken,
 }
@@ -37,33 +43,44 @@ pub(super) struct Call {
 
 impl Handler {
     /// A handler for `api` that ends its streams when `stopping` is cancelled.
-    pub fn new(api: Arc<Api>, stopping: CancellationToken) -> Self {
+    pub fn new(api: Arc<Api>, auditor: Option<Arc<Auditor>>, stopping: CancellationToken) -> Self {
         let discovery = Discovery::new(Arc::clone(&api.kinds));
         Self {
             api,
             discovery,
+            auditor,
             stopping,
         }
     }
 
-    /// Answers one request that came over a connection with this client certificate.
+    /// Answers one request that came from `peer`.
     pub async fn handle(
         self: Arc<Self>,
         request: Request<Incoming>,
-        certificate: Option<CertificateDer<'static>>,
+        peer: Arc<Peer>,
     ) -> Result<Response<BoxBody>, Infallible> {
         let warnings = Warnings::default();
         let gzip = takes_gzip(request.headers());
         let head = request.method() == Method::HEAD;
-        let response = match self.answer(request, certificate.as_ref(), &warnings).await {
-            Ok(response) => response,
-            Err(error) => {
+        let audit_id = audit::audit_id(request.headers());
+        let mut trail = Trail::default();
+        let answer = self.answer(request, &peer, &audit_id, &warnings, &mut trail);
+        let response = match AssertUnwindSafe(answer).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
                 if error.code >= 500 {
                     tracing::error!(code = error.code, message = %error.message, "request failed");
                 }
                 Answer::from(error).into_response(&warnings, gzip)
             }
+            Err(panic) => {
+                trail.panicked(panic_text(panic.as_ref()));
+                let text =
+                    "This request caused apiserver to panic. Look in the logs for details.\n";
+                Answer::Text(500, text.to_owned()).into_response(&warnings, false)
+            }
         };
+        let response = audit::answered(response, trail, audit_id);
         Ok(if head {
             response.map(|_| super::empty())
         } else {
@@ -74,8 +91,10 @@ impl Handler {
     async fn answer(
         &self,
         request: Request<Incoming>,
-        certificate: Option<&CertificateDer<'_>>,
+        peer: &Peer,
+        audit_id: &HeaderValue,
         warnings: &Warnings,
+        trail: &mut Trail,
     ) -> Result<Response<BoxBody>, ApiError> {
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let selected = selected_name(&query);
@@ -85,21 +104,30 @@ impl Handler {
             query.flag("watch"),
             selected.as_deref(),
         );
+        let received = self.auditor.as_ref().map(|auditor| {
+            (
+                auditor,
+                audit::received(&request, audit_id, peer, &self.api.clock),
+            )
+        });
         let user = self
             .api
             .authenticator
-            .authenticate(request.headers(), certificate)
-            .await?;
-        let user = authz::impersonate(
-            &self.api.authorizer,
-            user,
-            request.headers(),
-            &route.attributes,
-        )?;
-        self.api.authorizer.require(&user, &route.attributes)?;
+            .authenticate(request.headers(), peer.certificate.as_ref())
+            .await;
+        if let Some((auditor, received)) = received {
+            *trail = Trail::begin(auditor, &received, user.as_ref().ok(), &route.attributes);
+        }
+        let user = user?;
+        if !trail.received() {
+            return Err(ApiError::internal("failed to store audit event"));
+        }
+        let user = self.permit(user, request.headers(), &route.attributes, trail)?;
         let context = Context {
             user,
             warnings: warnings.clone(),
+            annotations: trail.annotations(),
+            trail: trail.clone(),
             ..Context::default()
         };
         if !route.is_resource {
@@ -116,6 +144,31 @@ impl Handler {
             attributes: route.attributes,
         };
         self.dispatch(call, request).await
+    }
+
+    /// Who the request acts as, if that and what it asks for are allowed.
+    fn permit(
+        &self,
+        user: User,
+        headers: &HeaderMap,
+        attributes: &Attributes,
+        trail: &Trail,
+    ) -> Result<User, ApiError> {
+        let authorizer = &self.api.authorizer;
+        let user = authz::impersonate(authorizer, user, headers, attributes)?;
+        if headers.contains_key("impersonate-user") {
+            trail.impersonated(&user, "");
+        }
+        let decision = authorizer.authorize(&user, attributes);
+        let word = if decision.allowed { "allow" } else { "forbid" };
+        let annotations = trail.annotations();
+        annotations.insert("authorization.k8s.io/decision", word);
+        annotations.insert("authorization.k8s.io/reason", decision.reason.as_str());
+        if decision.allowed {
+            Ok(user)
+        } else {
+            Err(authz::forbidden(&user, attributes, &decision.reason))
+        }
     }
 
     /// What the path names.
@@ -170,6 +223,13 @@ impl Handler {
             _ => Err(ApiError::method_not_allowed()),
         }
     }
+}
+
+/// What a panic says.
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }
 
 /// The name of `?fieldSelector=metadata.name=…`.

@@ -33,6 +33,15 @@ const HEADERS: Duration = Duration::from_secs(90);
 /// How long requests in flight get to end when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// The other end of a connection.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The certificate that it showed, if it did.
+    pub certificate: Option<CertificateDer<'static>>,
+}
+
 /// A bound port.
 pub struct Listener {
     socket: TcpListener,
@@ -77,10 +86,10 @@ impl Listener {
                 () = stopping.cancelled() => break,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, address)) => {
                     let (tls, handler, stopping) =
                         (self.tls.clone(), Arc::clone(&handler), stopping.clone());
-                    tracker.spawn(connection(stream, tls, handler, stopping));
+                    tracker.spawn(connection(stream, address, tls, handler, stopping));
                 }
                 // Out of file descriptors, most likely: others will be closed meanwhile.
                 Err(error) => {
@@ -98,6 +107,7 @@ impl Listener {
 
 async fn connection(
     stream: TcpStream,
+    address: SocketAddr,
     tls: TlsAcceptor,
     handler: Arc<Handler>,
     stopping: CancellationToken,
@@ -110,14 +120,17 @@ async fn connection(
         Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => return tracing::debug!("TLS handshake took too long"),
     };
-    let certificate: Option<CertificateDer<'static>> = stream
+    let certificate = stream
         .get_ref()
         .1
         .peer_certificates()
         .and_then(|chain| chain.first())
         .map(|c| c.clone().into_owned());
-    let service =
-        service_fn(move |request| Arc::clone(&handler).handle(request, certificate.clone()));
+    let peer = Arc::new(Peer {
+        address,
+        certificate,
+    });
+    let service = service_fn(move |request| Arc::clone(&handler).handle(request, peer.clone()));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)

@@ -2,6 +2,7 @@
 //!
 //! Routing and negotiation are here; what a verb does is in [`crate::api`].
 
+mod audit;
 mod collection;
 mod handler;
 mod listen;
@@ -16,6 +17,6 @@ mod subresource;
 mod table;
 
 pub use handler::Handler;
-pub use listen::{Listener, TlsError};
+pub use listen::{Listener, Peer, TlsError};
 pub use negotiate::{accepts_json, wants_discovery};
 pub use respond::{Answer, BoxBody, empty, full};

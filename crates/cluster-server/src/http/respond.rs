@@ -16,6 +16,10 @@ pub type BoxBody = http_body_util::combinators::UnsyncBoxBody<Bytes, std::io::Er
 /// Bodies from this size on are compressed if the client takes it (`defaultGzipThresholdBytes`).
 const GZIP_FROM: usize = 128 * 1024;
 
+/// The JSON of an answer before it is compressed: what its audit event shows.
+#[derive(Debug, Clone)]
+pub(super) struct Shown(pub(super) Bytes);
+
 /// A body of these bytes.
 pub fn full(bytes: impl Into<Bytes>) -> BoxBody {
     Full::new(bytes.into())
@@ -47,8 +51,12 @@ impl Answer {
 
     /// The answer as a response, with the request's warnings.
     pub(super) fn into_response(self, warnings: &Warnings, gzip: bool) -> Response<BoxBody> {
+        let mut shown = None;
         let (code, kind, bytes) = match self {
-            Self::Json(code, bytes) => (code, "application/json", bytes),
+            Self::Json(code, bytes) => {
+                shown = Some(Shown(bytes.clone()));
+                (code, "application/json", bytes)
+            }
             Self::Typed(code, kind, bytes) => (code, kind, bytes),
             Self::Text(code, text) => (code, "text/plain; charset=utf-8", Bytes::from(text)),
         };
@@ -69,6 +77,9 @@ impl Answer {
             headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         }
         warn(headers, warnings);
+        if let Some(shown) = shown {
+            response.extensions_mut().insert(shown);
+        }
         response
     }
 }

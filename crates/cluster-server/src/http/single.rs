@@ -106,6 +106,7 @@ async fn patch(
     let force = call.query.flag("force");
     let bytes = read::bytes(request.into_body()).await?;
     let patch = read::patch(&media_type, bytes, force)?;
+    call.context.trail.request_patch(&patch.bytes);
     call.write_options("PatchOptions")?;
     if call.query.get("force").is_some() && !matches!(patch.kind, PatchType::Apply { .. }) {
         let error = FieldError::forbidden(
@@ -180,6 +181,7 @@ impl Call {
             return self.query.delete();
         }
         let body = read::object(&media_type, &bytes, "DeleteOptions")?.value;
+        self.context.trail.request_options(&body);
         self.context.dry_run |= DeleteOptions::is_dry_run(&body)?;
         DeleteOptions::from_value(&body)
     }

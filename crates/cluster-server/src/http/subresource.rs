@@ -50,7 +50,7 @@ async fn connect(
     call: &Call,
     request: Request<Incoming>,
 ) -> Result<Response<BoxBody>, ApiError> {
-    Ok(crate::connect::serve(&handler.api, &call.context, &call.target, request).await)
+    crate::connect::serve(&handler.api, &call.context, &call.target, request).await
 }
 
 /// A `POST` that does something rather than storing what it carries.
@@ -69,6 +69,7 @@ async fn act(
         _ => "TokenRequest",
     };
     let body = read::object(&media_type, &bytes, kind)?.value;
+    call.context.trail.request_object(&body);
     let (ctx, target): (&Context, &Target) = (&call.context, &call.target);
     let answer = match kind {
         "Binding" => {

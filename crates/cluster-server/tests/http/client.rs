@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use cluster_server::audit::AuditConfig;
 use cluster_server::clock::Clock;
 use cluster_server::{Config, Server};
 use http_body_util::{BodyExt, Full};
@@ -19,6 +20,7 @@ pub(crate) struct Wanted {
     path: String,
     accept: String,
     token: Option<String>,
+    headers: Vec<(String, String)>,
     body: Option<(String, String)>,
 }
 
@@ -30,6 +32,7 @@ impl Wanted {
             path: path.to_owned(),
             accept,
             token: None,
+            headers: Vec::new(),
             body: None,
         }
     }
@@ -44,6 +47,11 @@ impl Wanted {
         self
     }
 
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub(crate) fn body(mut self, media_type: &str, body: &str) -> Self {
         self.body = Some((media_type.to_owned(), body.to_owned()));
         self
@@ -53,11 +61,15 @@ impl Wanted {
 pub(crate) struct Cluster {
     server: Server,
     tls: TlsConnector,
-    _data_dir: tempfile::TempDir,
+    data_dir: tempfile::TempDir,
 }
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    pub(crate) async fn start_with(audit: Option<AuditConfig>) -> Self {
         let data_dir = tempfile::tempdir().expect("a directory");
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
         let config = Config {
@@ -65,7 +77,7 @@ impl Cluster {
             listen,
             bare: true,
             clock: Clock::system(),
-            audit: None,
+            audit,
         };
         let server = Server::start(config).await.expect("a server");
         let mut roots = rustls::RootCertStore::empty();
@@ -82,7 +94,7 @@ impl Cluster {
         let cluster = Self {
             server,
             tls,
-            _data_dir: data_dir,
+            data_dir,
         };
         cluster
             .wait_for("/api/v1/namespaces/default/serviceaccounts/default")
@@ -115,6 +127,9 @@ impl Cluster {
             .header("host", "127.0.0.1")
             .header("accept", wanted.accept.as_str())
             .header("authorization", format!("Bearer {token}"));
+        for (name, value) in &wanted.headers {
+            request = request.header(name, value);
+        }
         let mut bytes = Bytes::new();
         if let Some((media_type, body)) = &wanted.body {
             request = request.header("content-type", media_type.as_str());
@@ -153,6 +168,13 @@ impl Cluster {
             body: response.into_body(),
             rest: Vec::new(),
         }
+    }
+
+    /// The bearer token of one of the four people.
+    pub(crate) fn token_of(&self, person: &str) -> String {
+        let users = std::fs::read(self.data_dir.path().join("users.json")).expect("users");
+        let users: Value = serde_json::from_slice(&users).expect("JSON");
+        users[person].as_str().expect("a token").to_owned()
     }
 
     pub(crate) async fn stop(self) {

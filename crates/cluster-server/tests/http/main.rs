@@ -5,6 +5,7 @@
     reason = "a test ends where its server does not answer"
 )]
 
+mod audit;
 mod client;
 
 use client::{Cluster, Wanted};
