@@ -21,6 +21,9 @@ pub struct ApiError {
     pub details: Option<Value>,
 }
 
+/// Among the details, where `metadata.continue` waits: `StatusDetails` has no such field, and the error stays small.
+const CONTINUE: &str = "continue";
+
 impl std::fmt::Display for ApiError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)
@@ -178,6 +181,25 @@ impl ApiError {
         Self::new(410, "Expired", message)
     }
 
+    /// 410 of a page whose state is forgotten; `token` goes on with the present.
+    pub fn expired_page(message: impl Into<String>, token: &str) -> Self {
+        Self {
+            details: Some(json!({CONTINUE: token})),
+            ..Self::expired(message)
+        }
+    }
+
+    /// 504: a revision that no write has had yet (`NewTooLargeResourceVersionError`).
+    pub fn future_revision(wanted: u64, current: u64) -> Self {
+        let message = format!("Timeout: Too large resource version: {wanted}, current: {current}");
+        let cause =
+            json!({"reason": "ResourceVersionTooLarge", "message": "Too large resource version"});
+        Self {
+            details: Some(json!({"causes": [cause], "retryAfterSeconds": 1})),
+            ..Self::new(504, "Timeout", message)
+        }
+    }
+
     /// 413: the body is larger than the server takes (3 MiB).
     pub fn too_large(message: impl Into<String>) -> Self {
         Self::new(413, "RequestEntityTooLarge", message)
@@ -201,8 +223,12 @@ impl ApiError {
         if !self.reason.is_empty() {
             status["reason"] = self.reason.into();
         }
-        if let Some(details) = &self.details {
-            status["details"] = details.clone();
+        match &self.details {
+            Some(details) if !details[CONTINUE].is_null() => {
+                status["metadata"] = json!({"continue": details[CONTINUE]});
+            }
+            Some(details) => status["details"] = details.clone(),
+            None => {}
         }
         status["code"] = self.code.into();
         status

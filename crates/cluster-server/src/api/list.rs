@@ -1,14 +1,28 @@
-//! `list`: a page of the objects that two selectors leave.
+//! `list`: a page of the objects that two selectors leave
+//! (`k8s.io/apiserver/pkg/storage/cacher`, `GetList`).
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::continue_token::ContinueToken;
 use super::{Api, FieldSelector, LabelSelector, Target, meta, versioned};
 use crate::error::ApiError;
 use crate::store::Object;
+
+/// Which state of the collection is wanted (`resourceVersion` with `resourceVersionMatch`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum At {
+    /// The newest.
+    #[default]
+    Newest,
+    /// `0`: whichever is at hand; all of it at once.
+    Any,
+    /// One that has seen this revision.
+    NotOlderThan(u64),
+    /// That of exactly this revision.
+    Exact(u64),
+}
 
 /// Which objects, and how many at once.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +31,8 @@ pub struct ListOptions {
     pub labels: LabelSelector,
     /// Only objects with these fields.
     pub fields: FieldSelector,
+    /// At which revision.
+    pub at: At,
     /// At most so many; 0 for all.
     pub limit: usize,
     /// The token of the former page, or empty.
@@ -28,6 +44,10 @@ impl ListOptions {
     pub fn selects(&self, object: &Value) -> bool {
         self.labels.matches(object) && self.fields.matches(object)
     }
+
+    fn selects_all(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
 }
 
 /// One page.
@@ -35,7 +55,7 @@ impl ListOptions {
 pub struct List {
     /// The objects.
     pub items: Vec<Arc<Object>>,
-    /// The revision from which a watch misses nothing that any page did not show.
+    /// The revision whose state this is: of a later page the first one's.
     pub revision: u64,
     /// Where the next page starts; empty after the last.
     pub continue_token: String,
@@ -43,87 +63,136 @@ pub struct List {
     pub remaining: Option<usize>,
 }
 
+/// What is listed, before pages and selectors.
+struct Scope<'a> {
+    namespace: Option<&'a str>,
+    /// One object by its name: such a list has no pages.
+    single: bool,
+}
+
 impl Api {
     /// The objects of a namespace, or of all, that `options` select.
     ///
-    /// Pages after the first are of the present, not of the first page's revision; the revision of every page is the
-    /// first one's, so that a watch from it repeats what changed in between and misses nothing.
+    /// **Guarantees.** All pages of a list show one state: later ones that of the first one's revision. **Caveats.** That
+    /// state is had by walking the watch history back; where the history does not reach so far, a page is refused.
     ///
     /// # Errors
-    /// 400: not a continue token. 410: the token is from before what a watch could still repeat.
+    /// 400: not a continue token, or one together with a revision. 410: the revision is older than what is remembered;
+    /// of a later page, the error has a token that goes on with the present. 504: the revision is yet to come.
     pub fn list(&self, target: &Target, options: &ListOptions) -> Result<List, ApiError> {
-        let namespace = Some(target.namespace.as_str()).filter(|n| !n.is_empty());
-        let (objects, mut revision) = self.store.list(&target.resource.key(), namespace);
-        let mut start = (String::new(), String::new());
-        if !options.continue_token.is_empty() {
-            (start, revision) = decode_token(&options.continue_token)?;
-            if self.store.watch(&target.resource.key(), revision).is_err() {
-                return Err(ApiError::expired(
-                    "The provided continue parameter is too old to display a consistent list result. You can start a new list \
-                     without the continue parameter.",
+        let resource = target.resource.key();
+        let scope = Scope::of(target, options);
+        let token = match &*options.continue_token {
+            token if token.is_empty() || scope.single => None,
+            token => Some(ContinueToken::decode(token)?),
+        };
+        let at = match (&token, options.at) {
+            (Some(_), At::NotOlderThan(_) | At::Exact(_)) => {
+                return Err(ApiError::bad_request(
+                    "specifying resource version is not allowed when using continue",
                 ));
             }
+            (Some(token), _) => token.revision.map_or(At::Newest, At::Exact),
+            (None, at) => at,
+        };
+        if let At::NotOlderThan(wanted) | At::Exact(wanted) = at
+            && wanted > self.store.revision()
+        {
+            return Err(ApiError::future_revision(wanted, self.store.revision()));
         }
-        let after = |object: &Object| {
-            (
-                meta(&object.value, "namespace"),
-                meta(&object.value, "name"),
-            ) > (&*start.0, &*start.1)
+        let (objects, revision) = match at {
+            At::Exact(revision) => {
+                let past = self.store.list_at(&resource, scope.namespace, revision);
+                let past = past.map_err(|_| expired(token.as_ref()))?;
+                (past, revision)
+            }
+            _ => self.store.list(&resource, scope.namespace),
         };
-        let mut wanted = objects
-            .into_iter()
-            .filter(|o| after(o) && options.selects(&o.value));
-        let limit = if options.limit == 0 {
-            usize::MAX
-        } else {
-            options.limit
-        };
-        let items: Vec<_> = wanted
-            .by_ref()
-            .take(limit)
-            .map(|o| versioned(&target.resource, o))
-            .collect();
-        let left = wanted.count();
-        let selected = !options.labels.is_empty() || !options.fields.is_empty();
-        let continue_token = match items.last() {
-            Some(last) if left > 0 => encode_token(last, revision),
-            _ => String::new(),
-        };
-        Ok(List {
-            items,
-            revision,
-            continue_token,
-            remaining: (left > 0 && !selected).then_some(left),
-        })
+        let start = token.as_ref().map_or("", |token| &token.start);
+        let begin = objects.partition_point(|object| *scope.path(object) < *start);
+        let mut list = page(&objects[begin..], options, revision, &scope);
+        for item in &mut list.items {
+            *item = versioned(&target.resource, Arc::clone(item));
+        }
+        Ok(list)
     }
 }
 
-fn encode_token(last: &Object, revision: u64) -> String {
-    let start = format!(
-        "{}/{}",
-        meta(&last.value, "namespace"),
-        meta(&last.value, "name")
-    );
-    URL_SAFE_NO_PAD
-        .encode(json!({"v": "meta.k8s.io/v1", "rv": revision, "start": start}).to_string())
+impl<'a> Scope<'a> {
+    /// A field selector may narrow the request to a namespace, or to one object.
+    fn of(target: &'a Target, options: &'a ListOptions) -> Self {
+        let selected = || {
+            let wanted = options.fields.required("metadata.namespace");
+            wanted.filter(|namespace| target.resource.namespaced && !namespace.is_empty())
+        };
+        let namespace = Some(&*target.namespace)
+            .filter(|namespace| !namespace.is_empty())
+            .or_else(selected);
+        let named = options.fields.required("metadata.name").is_some();
+        Self {
+            namespace,
+            single: named && (namespace.is_some() || !target.resource.namespaced),
+        }
+    }
+
+    /// The object's path below that of what is listed.
+    fn path(&self, object: &Object) -> String {
+        let (namespace, name) = (
+            meta(&object.value, "namespace"),
+            meta(&object.value, "name"),
+        );
+        if self.namespace.is_some() || namespace.is_empty() {
+            format!("/{name}")
+        } else {
+            format!("/{namespace}/{name}")
+        }
+    }
 }
 
-fn decode_token(token: &str) -> Result<((String, String), u64), ApiError> {
-    let bad = || {
-        ApiError::bad_request(
-            "continue key is not valid: the token was not given out by this server",
-        )
+/// The first `limit` of `objects` that are selected.
+fn page(objects: &[Arc<Object>], options: &ListOptions, revision: u64, scope: &Scope<'_>) -> List {
+    let mut list = List {
+        revision,
+        ..List::default()
     };
-    let bytes = URL_SAFE_NO_PAD
-        .decode(token.trim_end_matches('='))
-        .map_err(|_| bad())?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
-    let (namespace, name) = value["start"]
-        .as_str()
-        .and_then(|s| s.split_once('/'))
-        .ok_or_else(bad)?;
-    Ok((
-        (namespace.to_owned(), name.to_owned()),
-        value["rv"].as_u64().ok_or_else(bad)?,
-    ))
+    // A list of whichever revision has no pages: a watch cache gives all that it has.
+    let unlimited = options.limit == 0 || options.at == At::Any || scope.single;
+    for (at, object) in objects.iter().enumerate() {
+        if !options.selects(&object.value) {
+            continue;
+        }
+        list.items.push(Arc::clone(object));
+        if unlimited || list.items.len() < options.limit {
+            continue;
+        }
+        let left = objects.len() - at - 1;
+        if left > 0 {
+            let next = ContinueToken {
+                revision: Some(revision),
+                start: format!("{}\0", scope.path(object)),
+            };
+            list.continue_token = next.encode();
+            list.remaining = options.selects_all().then_some(left);
+        }
+        break;
+    }
+    list
+}
+
+/// 410, for a first page or for a later one.
+fn expired(token: Option<&ContinueToken>) -> ApiError {
+    let Some(token) = token else {
+        return ApiError::expired("The resourceVersion for the provided list is too old.");
+    };
+    let present = ContinueToken {
+        revision: None,
+        start: token.start.clone(),
+    };
+    ApiError::expired_page(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list without \
+         the continue parameter, or use the continue token in this response to retrieve the remainder of the results. \
+         Continuing with the provided token results in an inconsistent list - objects that were created, modified, or \
+         deleted between the time the first chunk was returned and now may show up in the list.",
+        &present.encode(),
+    )
 }

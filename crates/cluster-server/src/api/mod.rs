@@ -5,6 +5,7 @@
 mod binding;
 mod body;
 mod context;
+mod continue_token;
 mod create;
 mod delete;
 mod field_selector;
@@ -24,7 +25,7 @@ pub use body::Body;
 pub use context::{Context, FieldValidation, Warnings};
 pub use delete::{DeleteOptions, Deleted, Preconditions};
 pub use field_selector::FieldSelector;
-pub use list::{List, ListOptions};
+pub use list::{At, List, ListOptions};
 pub use patch::{Patch, PatchType};
 pub use selector::LabelSelector;
 pub use update::Updated;

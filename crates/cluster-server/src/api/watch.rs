@@ -1,12 +1,14 @@
 //! `watch`: the changes of a collection as its selectors see them.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::{Instant, Sleep};
 
-use super::{Api, ListOptions, Target, meta, versioned};
+use super::{Api, At, ListOptions, Target, meta, versioned};
 use crate::error::ApiError;
 use crate::kinds::Resource;
 use crate::store::{Change, EventType, Object, Store, StoreError, Watch};
@@ -16,12 +18,14 @@ use crate::store::{Change, EventType, Object, Store, StoreError, Watch};
 pub struct WatchOptions {
     /// Which objects.
     pub select: ListOptions,
-    /// After which revision; `None` (and 0): begin with what is there.
+    /// After which revision; `None` (and 0): from what is there now.
     pub revision: Option<u64>,
-    /// `sendInitialEvents`: begin with what is there and mark where that ends.
+    /// `sendInitialEvents`: whether to begin with what is there; by default where no revision is given.
     pub initial_events: Option<bool>,
     /// Whether the client understands bookmarks.
     pub bookmarks: bool,
+    /// How long the watch is going to last: shortly before its end comes a bookmark.
+    pub lasts: Option<Duration>,
 }
 
 /// One line of a watch.
@@ -33,56 +37,58 @@ pub struct Event {
     pub object: Arc<Object>,
 }
 
-/// How long a quiet watch waits before it tells its position.
-const BOOKMARK_EVERY: Duration = Duration::from_secs(30);
+impl Event {
+    fn error(error: &ApiError) -> Self {
+        Self {
+            kind: "ERROR",
+            object: Arc::new(Object::new(error.to_status(), 0)),
+        }
+    }
+}
+
+/// How often a watch tells its position (`defaultBookmarkFrequency`), and how long before its end.
+const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
+const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 
 /// The changes of a collection, one event after the other.
 pub struct WatchStream {
     store: Arc<Store>,
-    watch: Watch,
+    /// `None` where there is nothing to come: the watch could not begin.
+    watch: Option<Watch>,
     resource: Arc<Resource>,
     namespace: String,
     options: WatchOptions,
     first: VecDeque<Event>,
-    ended: bool,
+    bookmark_due: Pin<Box<Sleep>>,
+    ends: Option<Instant>,
 }
 
 impl Api {
-    /// Watches a collection.
+    /// Watches a collection. A watch that cannot begin where it should (its revision is forgotten, or is yet to come and
+    /// the state at it is wanted) says so in an `ERROR` event, and ends.
     ///
     /// # Errors
-    /// 410 where the revision is older than what is remembered.
+    /// What [`Api::list`] says of the selectors.
     pub fn watch(&self, target: &Target, options: WatchOptions) -> Result<WatchStream, ApiError> {
-        let from = options.revision.filter(|&r| r > 0);
-        let initial = options.initial_events.unwrap_or(from.is_none());
         let mut first = VecDeque::new();
-        let mut position = from.unwrap_or(0);
-        if initial {
-            let list = self.list(
-                target,
-                &ListOptions {
-                    limit: 0,
-                    continue_token: String::new(),
-                    ..options.select.clone()
-                },
-            )?;
-            position = list.revision;
-            first.extend(list.items.into_iter().map(|object| Event {
-                kind: "ADDED",
-                object,
-            }));
-            if options.initial_events == Some(true) && options.bookmarks {
-                first.push_back(bookmark(&target.resource, position, true));
+        let position = match self.begin(target, &options, &mut first) {
+            Ok(position) => Some(position),
+            Err(error) if matches!(error.code, 410 | 504) => {
+                first.push_back(Event::error(&error));
+                None
             }
-        } else if from.is_none() {
-            position = self.store.revision();
-        }
-        // Revisions of the future cannot be waited for: begin now, as a list at that revision would.
-        let position = position.min(self.store.revision());
-        let watch = self
-            .store
-            .watch(&target.resource.key(), position)
-            .map_err(|e| Self::store_error(target, e))?;
+            Err(error) => return Err(error),
+        };
+        let watch = position.map(|position| self.store.watch(&target.resource.key(), position));
+        let watch = match watch {
+            Some(Err(error)) => {
+                first.push_back(Event::error(&Self::store_error(target, error)));
+                None
+            }
+            Some(Ok(watch)) => Some(watch),
+            None => None,
+        };
+        let ends = options.lasts.map(|lasts| Instant::now() + lasts);
         Ok(WatchStream {
             store: Arc::clone(&self.store),
             watch,
@@ -90,8 +96,47 @@ impl Api {
             namespace: target.namespace.clone(),
             options,
             first,
-            ended: false,
+            bookmark_due: Box::pin(tokio::time::sleep_until(next_bookmark(ends))),
+            ends,
         })
+    }
+
+    /// Puts what is told first into `first`; the revision after which the changes follow.
+    fn begin(
+        &self,
+        target: &Target,
+        options: &WatchOptions,
+        first: &mut VecDeque<Event>,
+    ) -> Result<u64, ApiError> {
+        let from = options.revision.filter(|&r| r > 0);
+        if !options.initial_events.unwrap_or(from.is_none()) {
+            // A revision that is yet to come is waited for: nothing is told until it is passed.
+            return Ok(from.unwrap_or_else(|| self.store.revision()));
+        }
+        let select = ListOptions {
+            limit: 0,
+            continue_token: String::new(),
+            at: from.map_or(At::Newest, At::NotOlderThan),
+            ..options.select.clone()
+        };
+        let list = self.list(target, &select)?;
+        first.extend(list.items.into_iter().map(|object| Event {
+            kind: "ADDED",
+            object,
+        }));
+        if options.bookmarks {
+            first.push_back(bookmark(&target.resource, list.revision, true));
+        }
+        Ok(list.revision)
+    }
+}
+
+fn next_bookmark(ends: Option<Instant>) -> Instant {
+    let now = Instant::now();
+    let regular = now + BOOKMARK_EVERY;
+    match ends.and_then(|ends| ends.checked_sub(BOOKMARK_BEFORE_END)) {
+        Some(last) if last > now => regular.min(last),
+        _ => regular,
     }
 }
 
@@ -102,19 +147,13 @@ impl WatchStream {
             if let Some(event) = self.first.pop_front() {
                 return Some(event);
             }
-            if self.ended {
-                return None;
-            }
-            let change = if self.options.bookmarks {
-                match tokio::time::timeout(BOOKMARK_EVERY, self.watch.next()).await {
-                    Ok(change) => change,
-                    Err(_) => match self.quiet() {
-                        Some(event) => return Some(event),
-                        None => continue,
-                    },
+            let watch = self.watch.as_mut()?;
+            let change = tokio::select! {
+                change = watch.next() => change,
+                () = self.bookmark_due.as_mut(), if self.options.bookmarks => {
+                    self.bookmark();
+                    continue;
                 }
-            } else {
-                self.watch.next().await
             };
             match change {
                 Ok(change) => {
@@ -122,16 +161,9 @@ impl WatchStream {
                         return Some(event);
                     }
                 }
-                Err(StoreError::Expired { .. }) => {
-                    self.ended = true;
-                    let error = ApiError::expired(format!(
-                        "too old resource version: {}",
-                        self.watch.position()
-                    ));
-                    return Some(Event {
-                        kind: "ERROR",
-                        object: Arc::new(Object::new(error.to_status(), 0)),
-                    });
+                Err(error @ StoreError::Expired { .. }) => {
+                    self.watch = None;
+                    return Some(Event::error(&ApiError::expired(error.to_string())));
                 }
                 Err(_) => return None,
             }
@@ -144,21 +176,31 @@ impl WatchStream {
             if let Some(event) = self.first.pop_front() {
                 return Some(event);
             }
-            let change = self.watch.try_next().ok()??;
+            let change = self.watch.as_mut()?.try_next().ok()??;
             if let Some(event) = self.event(&change) {
                 return Some(event);
             }
         }
     }
 
-    /// A bookmark, unless changes came in after all.
-    fn quiet(&mut self) -> Option<Event> {
+    /// Tells the position: that of the store, if everything up to it was told.
+    fn bookmark(&mut self) {
+        self.bookmark_due.as_mut().reset(next_bookmark(self.ends));
         // The revision first: every change up to it is in the history by now, and if none is left, all were told.
         let revision = self.store.revision();
-        match self.watch.try_next() {
-            Ok(None) => Some(bookmark(&self.resource, revision, false)),
-            Ok(Some(change)) => self.event(&change),
-            Err(_) => None,
+        match self.watch.as_mut().map(Watch::try_next) {
+            Some(Ok(None)) => {
+                let event = bookmark(&self.resource, revision, false);
+                self.first.push_back(event);
+            }
+            Some(Ok(Some(change))) => {
+                let revision = change.object.revision;
+                self.first.extend(self.event(&change));
+                let event = bookmark(&self.resource, revision, false);
+                self.first.push_back(event);
+            }
+            // The next look at the changes finds it again, and tells it.
+            Some(Err(_)) | None => {}
         }
     }
 
@@ -198,16 +240,16 @@ impl WatchStream {
     }
 }
 
+/// An object of the kind with nothing in it but its revision.
 fn bookmark(resource: &Resource, revision: u64, end_of_initial: bool) -> Event {
-    let mut value = json!({
-        "kind": resource.kind, "apiVersion": resource.api_version(), "metadata": {"resourceVersion": revision.to_string()},
-    });
+    let head = json!({"kind": resource.kind, "apiVersion": resource.api_version(), "metadata": {}});
+    let mut value = match (resource.decode)(head.clone()) {
+        Ok(decoded) if !resource.custom => decoded.object,
+        _ => head,
+    };
+    value["metadata"]["resourceVersion"] = revision.to_string().into();
     if end_of_initial {
         value["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
-    }
-    if resource.key() == "pods" {
-        value["spec"] = json!({"containers": null});
-        value["status"] = json!({});
     }
     Event {
         kind: "BOOKMARK",

@@ -120,11 +120,20 @@ fn resource(definition: &Value, version: &Value) -> Resource {
         verbs: VERBS.map(str::to_owned).to_vec(),
         subresources: status.into_iter().collect(),
         custom: true,
+        selectable_fields: selectable_fields(version),
         columns: columns(version),
         schema: Some(version["schema"]["openAPIV3Schema"].clone()),
         decode: Arc::new(move |body| decoder.decode(body)),
         strategy: custom,
     }
+}
+
+fn selectable_fields(version: &Value) -> Vec<String> {
+    let given = version["selectableFields"].as_array().into_iter().flatten();
+    let paths = given.filter_map(|field| field["jsonPath"].as_str());
+    paths
+        .map(|path| path.trim_start_matches('.').to_owned())
+        .collect()
 }
 
 fn columns(version: &Value) -> Vec<Column> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::handler::{Call, Handler};
 use super::negotiate::{self, Form, takes_gzip};
 use super::respond::{Answer, BoxBody};
-use super::{read, single, stream, table};
+use super::{list_query, read, single, stream, table};
 use crate::api::List;
 use crate::error::ApiError;
 use crate::kinds::Resource;
@@ -27,14 +27,17 @@ pub(super) async fn serve(
     let warnings = call.context.warnings.clone();
     let resource = call.target.resource.clone();
     let verb = call.attributes.verb.clone();
+    // Of one object by its name, as a field selector or an old watch path has it.
+    let name = std::mem::take(&mut call.target.name);
     if !resource.allows(&verb) {
         return Err(ApiError::method_not_allowed());
     }
     let answer = match verb.as_str() {
         "list" => {
-            let list = handler
-                .api
-                .list(&call.target, &call.query.list(&resource)?)?;
+            let list = handler.api.list(
+                &call.target,
+                &list_query::list(&call.query, &resource, &name)?,
+            )?;
             listed(
                 handler,
                 &resource,
@@ -43,10 +46,10 @@ pub(super) async fn serve(
                 call.query.get("includeObject"),
             )
         }
-        "watch" => return stream::serve(handler, &call, form),
+        "watch" => return stream::serve(handler, &call, &name, form),
         "create" => create(handler, call, request, &form).await?,
         "deletecollection" => {
-            let select = call.query.list(&resource)?;
+            let select = list_query::list(&call.query, &resource, &name)?;
             let options = call.delete_options(request).await?;
             let items = handler
                 .api

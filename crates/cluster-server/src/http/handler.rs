@@ -198,7 +198,7 @@ impl Handler {
 
     async fn dispatch(
         &self,
-        mut call: Call,
+        call: Call,
         request: Request<Incoming>,
     ) -> Result<Response<BoxBody>, ApiError> {
         if !call.target.subresource.is_empty() {
@@ -208,11 +208,7 @@ impl Handler {
             return subresource::serve(self, call, request).await;
         }
         match call.attributes.verb.as_str() {
-            "list" | "watch" | "deletecollection" => {
-                // The name of a field selector is for authorization only.
-                call.target.name.clear();
-                collection::serve(self, call, request).await
-            }
+            "list" | "watch" | "deletecollection" => collection::serve(self, call, request).await,
             "create" if call.target.name.is_empty() => collection::serve(self, call, request).await,
             "get" | "update" | "patch" | "delete" => {
                 if call.target.resource.namespaced && call.target.namespace.is_empty() {

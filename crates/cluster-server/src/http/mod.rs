@@ -5,6 +5,7 @@
 mod audit;
 mod collection;
 mod handler;
+mod list_query;
 mod listen;
 mod negotiate;
 mod query;

@@ -1,14 +1,12 @@
 //! Query parameters.
 
+use std::num::IntErrorKind;
+
 use serde_json::json;
 
-use crate::api::{
-    DeleteOptions, FieldSelector, FieldValidation, LabelSelector, ListOptions, Preconditions,
-    WatchOptions,
-};
+use crate::api::{DeleteOptions, FieldValidation, Preconditions};
 use crate::error::ApiError;
-use crate::field::{Fault, FieldError, Path};
-use crate::kinds::Resource;
+use crate::field::{FieldError, Path};
 
 /// The parameters of a request, in order, decoded.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +45,7 @@ impl Query {
     /// A parameter that is on: `true`, `1`, or there without a value.
     pub(super) fn flag(&self, key: &str) -> bool {
         self.get(key)
-            .is_some_and(|value| !matches!(value, "false" | "0"))
+            .is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
     }
 
     /// `?dryRun=`; `options` is the kind that the error names.
@@ -76,81 +74,19 @@ impl Query {
         }
     }
 
-    /// Selectors, `limit` and `continue`.
-    pub(super) fn list(&self, resource: &Resource) -> Result<ListOptions, ApiError> {
-        let limit = self.number("limit")?.unwrap_or(0);
-        Ok(ListOptions {
-            labels: LabelSelector::parse(self.get("labelSelector").unwrap_or_default())?,
-            fields: FieldSelector::parse(self.get("fieldSelector").unwrap_or_default(), resource)?,
-            limit: usize::try_from(limit).unwrap_or(0),
-            continue_token: self.get("continue").unwrap_or_default().to_owned(),
-        })
-    }
-
-    /// What a watch asks for.
-    pub(super) fn watch(&self, resource: &Resource) -> Result<WatchOptions, ApiError> {
-        let revision = match self.get("resourceVersion") {
-            None | Some("") => None,
-            Some(text) => Some(text.parse().map_err(|_| {
-                let error = FieldError::invalid(
-                    &Path::new("resourceVersion"),
-                    text,
-                    format!("strconv.ParseUint: parsing {text:?}: invalid syntax"),
-                );
-                ApiError::invalid("", "ListOptions", "", &[error])
-            })?),
-        };
-        let initial_events = self
-            .get("sendInitialEvents")
-            .map(|_| self.flag("sendInitialEvents"));
-        let matching = self.get("resourceVersionMatch").unwrap_or_default();
-        let field = Path::new("resourceVersionMatch");
-        let refused = match (initial_events, matching) {
-            (Some(_), "NotOlderThan") | (None, "") => None,
-            (Some(_), _) => {
-                Some("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-            }
-            (None, _) => Some(
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            ),
-        };
-        if let Some(why) = refused {
-            let error = FieldError::forbidden(&field, why);
-            return Err(ApiError::invalid(
-                "meta.k8s.io",
-                "ListOptions",
-                "",
-                &[error],
-            ));
-        }
-        let bookmarks = self.flag("allowWatchBookmarks");
-        Ok(WatchOptions {
-            select: ListOptions {
-                limit: 0,
-                ..self.list(resource)?
-            },
-            revision,
-            initial_events,
-            bookmarks,
-        })
-    }
-
-    /// A whole number.
+    /// A whole number, as Go's conversion of parameters reads it.
     pub(super) fn number(&self, key: &str) -> Result<Option<i64>, ApiError> {
         let parse = |text: &str| {
-            text.parse().map_err(|_| {
-                let error = FieldError::new(
-                    &Path::new(key),
-                    Fault::Invalid(text.into()),
-                    "must be a whole number",
-                );
-                ApiError::invalid("meta.k8s.io", "ListOptions", "", &[error])
+            text.parse().map_err(|error: std::num::ParseIntError| {
+                let why = match error.kind() {
+                    IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+                    _ => "invalid syntax",
+                };
+                let shown = serde_json::Value::from(text);
+                ApiError::bad_request(format!("strconv.ParseInt: parsing {shown}: {why}"))
             })
         };
-        self.get(key)
-            .filter(|text| !text.is_empty())
-            .map(parse)
-            .transpose()
+        self.get(key).map(parse).transpose()
     }
 
     /// Delete options given in the query rather than in a body.

@@ -26,6 +26,11 @@ pub(super) fn parse(method: &Method, path: &str, watching: bool, selected: Optio
         ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
         _ => return bare(method, path),
     };
+    // The old watch paths: `/api/v1/watch/pods`.
+    let (old_watch, rest) = match rest {
+        ["watch", rest @ ..] if !rest.is_empty() => (true, rest),
+        rest => (false, rest),
+    };
     let (namespace, resource, name, subresource) = match rest {
         ["namespaces", namespace, sub @ ("status" | "finalize")] => {
             (*namespace, "namespaces", *namespace, (*sub).to_owned())
@@ -45,11 +50,13 @@ pub(super) fn parse(method: &Method, path: &str, watching: bool, selected: Optio
         ),
         [] => return bare(method, path),
     };
-    let verb = verb(method, name.is_empty(), watching);
-    let name = if name.is_empty() {
-        selected.unwrap_or_default()
-    } else {
-        name
+    let verb = match verb(method, name.is_empty(), watching) {
+        "get" | "list" | "watch" if old_watch => "watch",
+        verb => verb,
+    };
+    let name = match verb {
+        "list" | "watch" if name.is_empty() => selected.unwrap_or_default(),
+        _ => name,
     };
     let attributes = Attributes {
         verb: verb.to_owned(),
@@ -162,6 +169,16 @@ mod tests {
                 "x:y",
                 "",
             ],
+        );
+        check(
+            &Method::GET,
+            "/api/v1/watch/namespaces/a/pods/p",
+            ["watch", "", "a", "pods", "p", ""],
+        );
+        check(
+            &Method::GET,
+            "/apis/policy/v1/watch/poddisruptionbudgets",
+            ["watch", "policy", "", "poddisruptionbudgets", "", ""],
         );
         check(&Method::GET, "/api/v1", ["get", "", "", "", "", ""]);
         check(&Method::GET, "/version", ["get", "", "", "", "", ""]);

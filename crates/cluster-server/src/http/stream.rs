@@ -1,25 +1,21 @@
 //! Watches as a stream of JSON lines, each sent as soon as it is known.
 
-use std::time::Duration;
-
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::StreamExt;
 use http::{HeaderValue, Response, header};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use rand::Rng;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::handler::{Call, Handler};
+use super::list_query;
 use super::negotiate::Form;
 use super::respond::{BoxBody, warn};
 use super::table::{self, Include};
 use crate::api::{Event, WatchStream};
 use crate::error::ApiError;
 
-/// How long a watch lasts at least when the client does not say (`--min-request-timeout`).
-const SHORTEST: u64 = 1800;
 /// Events that are there at once go out together, up to so many bytes.
 const CHUNK: usize = 64 * 1024;
 
@@ -43,20 +39,16 @@ struct Writer {
 pub(super) fn serve(
     handler: &Handler,
     call: &Call,
+    name: &str,
     form: Form,
 ) -> Result<Response<BoxBody>, ApiError> {
-    let options = call.query.watch(&call.target.resource)?;
-    let seconds = call
-        .query
-        .number("timeoutSeconds")?
-        .and_then(|s| u64::try_from(s).ok())
-        .filter(|s| *s > 0);
-    let seconds = seconds.unwrap_or_else(|| rand::rng().random_range(SHORTEST..SHORTEST * 2));
+    let options = list_query::watch(&call.query, &call.target.resource, name)?;
+    let lasts = options.lasts.unwrap_or_default();
     let watch = handler.api.watch(&call.target, options)?;
     let include = Include::parse(call.query.get("includeObject"));
     let state = State {
         watch,
-        end: Box::pin(tokio::time::sleep(Duration::from_secs(seconds))),
+        end: Box::pin(tokio::time::sleep(lasts)),
         stopping: handler.stopping.clone(),
         writer: Writer {
             resource: call.target.resource.clone(),

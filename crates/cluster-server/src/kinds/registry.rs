@@ -54,6 +54,8 @@ pub struct Resource {
     pub subresources: Vec<String>,
     /// Whether it is a custom resource.
     pub custom: bool,
+    /// A custom resource's own selectable fields (`selectableFields`), without the leading dot: `spec.color`.
+    pub selectable_fields: Vec<String>,
     /// A custom resource's own table columns.
     pub columns: Vec<Column>,
     /// A custom resource's OpenAPI v3 schema, for `/openapi`.
@@ -81,6 +83,7 @@ impl Resource {
             verbs: owned(kind.verbs),
             subresources: owned(kind.subresources),
             custom: false,
+            selectable_fields: Vec::new(),
             columns: Vec::new(),
             schema: None,
             decode: Arc::new(kind.decode),

@@ -122,7 +122,7 @@ impl Store {
             thread: std::sync::Mutex::default(),
         });
         for (resource, key, object) in objects {
-            store.shard(&resource).load(key, object);
+            store.shard(&resource).load(&key, object);
         }
         let weak = Arc::downgrade(&store);
         let name = std::thread::Builder::new().name("store".to_owned());
@@ -143,11 +143,31 @@ impl Store {
         self.shard(resource).get(namespace, name)
     }
 
-    /// All objects of a namespace, or of all, ordered by namespace and name, and the revision of the list.
+    /// All objects of a namespace, or of all, and the revision of the list. They are ordered by `namespace/name` as bytes,
+    /// as the keys of etcd are.
     pub fn list(&self, resource: &str, namespace: Option<&str>) -> (Vec<Arc<Object>>, u64) {
-        // The revision first: the list may then hold newer objects, and a watch from it repeats them, but misses none.
         let shard = self.shard(resource);
         shard.list(namespace, || self.revision())
+    }
+
+    /// As [`list`](Self::list), of the past: the history that watches read is walked back, so that no snapshot is kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Expired`] where the history does not reach back so far.
+    pub fn list_at(
+        &self,
+        resource: &str,
+        namespace: Option<&str>,
+        revision: u64,
+    ) -> Result<Vec<Arc<Object>>, StoreError> {
+        self.shard(resource).list_at(namespace, revision)
+    }
+
+    /// How many objects there are of each resource.
+    pub fn counts(&self) -> Vec<(String, usize)> {
+        let shards = self.shards.read().unwrap_or_else(PoisonError::into_inner);
+        let counts = shards.iter().map(|(name, s)| (name.clone(), s.count()));
+        counts.collect()
     }
 
     /// Stores a new object.

@@ -15,9 +15,23 @@ const HISTORY_BYTES: usize = 768 << 10;
 /// Namespace and name.
 pub(super) type Key = (String, String);
 
+/// `namespace/name`, or the name alone: objects are told in the order of these, as etcd orders its keys.
+fn path(namespace: &str, name: &str) -> String {
+    if namespace.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{namespace}/{name}")
+    }
+}
+
+/// What a path of this namespace begins with.
+fn prefix(namespace: Option<&str>) -> String {
+    namespace.map_or_else(String::new, |namespace| format!("{namespace}/"))
+}
+
 #[derive(Default)]
 struct Inner {
-    objects: BTreeMap<Key, Arc<Object>>,
+    objects: BTreeMap<String, Arc<Object>>,
     history: VecDeque<Arc<Change>>,
     /// How long the objects of `history` are as text.
     bytes: usize,
@@ -26,6 +40,40 @@ struct Inner {
 }
 
 impl Inner {
+    /// The objects as they are, of one namespace or of all.
+    fn present(&self, prefix: &str) -> impl Iterator<Item = (&String, &Arc<Object>)> {
+        let from = Bound::Included(prefix);
+        self.objects
+            .range::<str, _>((from, Bound::Unbounded))
+            .take_while(move |(path, _)| path.starts_with(prefix))
+    }
+
+    /// The objects as they were at `revision`: the history is walked back from the newest change.
+    fn past(&self, prefix: &str, revision: u64) -> Vec<Arc<Object>> {
+        let mut undone: BTreeMap<String, Option<&Arc<Object>>> = BTreeMap::new();
+        let later = |change: &&Arc<Change>| change.object.revision > revision;
+        for change in self.history.iter().rev().take_while(later) {
+            let metadata = &change.object.value["metadata"];
+            let text = |field: &str| metadata[field].as_str().unwrap_or_default();
+            let path = path(text("namespace"), text("name"));
+            if path.starts_with(prefix) {
+                undone.insert(path, change.previous.as_ref());
+            }
+        }
+        if undone.is_empty() {
+            return self.present(prefix).map(|(_, o)| Arc::clone(o)).collect();
+        }
+        let mut all: BTreeMap<&str, &Arc<Object>> =
+            self.present(prefix).map(|(path, o)| (&**path, o)).collect();
+        for (path, before) in &undone {
+            match before {
+                Some(object) => all.insert(path, object),
+                None => all.remove(&**path),
+            };
+        }
+        all.into_values().map(Arc::clone).collect()
+    }
+
     /// Adds a change to the history; as many of the oldest go as are too many. The newest always stays.
     fn remember(&mut self, change: Change) {
         self.bytes += change.object.json().len();
@@ -59,43 +107,54 @@ impl Shard {
         }
     }
 
-    pub(super) fn load(&self, key: Key, object: Object) {
+    pub(super) fn load(&self, key: &Key, object: Object) {
         self.inner
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .objects
-            .insert(key, Arc::new(object));
+            .insert(path(&key.0, &key.1), Arc::new(object));
     }
 
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Object>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner
-            .objects
-            .get(&(namespace.to_owned(), name.to_owned()))
-            .cloned()
+        inner.objects.get(&path(namespace, name)).cloned()
     }
 
-    /// `revision` is asked under the lock, so that the list is of exactly that moment for this resource.
+    /// `revision` is asked under the lock; a change of this resource that is newer than it counts, so that the list is
+    /// of exactly the revision that it tells.
     pub(super) fn list(
         &self,
         namespace: Option<&str>,
         revision: impl FnOnce() -> u64,
     ) -> (Vec<Arc<Object>>, u64) {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        let objects = match namespace {
-            None => inner.objects.values().cloned().collect(),
-            Some(namespace) => {
-                let from = (namespace.to_owned(), String::new());
-                let range = inner
-                    .objects
-                    .range((Bound::Included(from), Bound::Unbounded));
-                range
-                    .take_while(|(key, _)| key.0 == namespace)
-                    .map(|(_, object)| Arc::clone(object))
-                    .collect()
-            }
-        };
-        (objects, revision())
+        let newest = inner.history.back().map_or(0, |c| c.object.revision);
+        let prefix = prefix(namespace);
+        let objects = inner.present(&prefix);
+        let objects = objects.map(|(_, object)| Arc::clone(object)).collect();
+        (objects, revision().max(newest))
+    }
+
+    /// The objects as they were at `revision`.
+    pub(super) fn list_at(
+        &self,
+        namespace: Option<&str>,
+        revision: u64,
+    ) -> Result<Vec<Arc<Object>>, StoreError> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        if revision < inner.forgotten {
+            return Err(StoreError::Expired {
+                from: revision,
+                oldest: inner.forgotten,
+            });
+        }
+        Ok(inner.past(&prefix(namespace), revision))
+    }
+
+    /// How many objects there are.
+    pub(super) fn count(&self) -> usize {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.objects.len()
     }
 
     /// Makes a durable change visible and wakes the watches.
@@ -103,11 +162,11 @@ impl Shard {
         let revision = change.object.revision;
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         if change.kind == EventType::Deleted {
-            inner.objects.remove(key);
+            inner.objects.remove(&path(&key.0, &key.1));
         } else {
             inner
                 .objects
-                .insert(key.clone(), Arc::clone(&change.object));
+                .insert(path(&key.0, &key.1), Arc::clone(&change.object));
         }
         inner.remember(change);
         drop(inner);

@@ -189,6 +189,11 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// Whether nothing more comes; waits for what comes.
+    pub(crate) async fn end(&mut self) -> bool {
+        self.rest.is_empty() && self.body.frame().await.is_none()
+    }
+
     /// The next line; waits for it.
     pub(crate) async fn next(&mut self) -> Value {
         loop {
