@@ -12,6 +12,7 @@ pub use server::{Config, Credential, Server, StartError};
 
 pub mod pki;
 
+pub mod aggregation;
 pub mod audit;
 pub mod authn;
 pub mod authz;

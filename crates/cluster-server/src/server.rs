@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Chain;
 use crate::api::Api;
 use crate::audit::{AuditConfig, AuditError, Auditor};
-use crate::authn::{Authenticator, ServiceAccountTokens, TokenError};
+use crate::authn::{Authenticator, Certificates, ServiceAccountTokens, TokenError};
 use crate::authz::{self, Authorizer};
 use crate::clock::Clock;
 use crate::controllers::Controllers;
@@ -192,7 +192,12 @@ async fn open(config: &Config) -> Result<Arc<Api>, StartError> {
     let clock = config.clock.clone();
     let accounts =
         ServiceAccountTokens::new(pki.service_account_key(), Arc::clone(&store), clock.clone())?;
-    let authenticator = Arc::new(Authenticator::new(pki.people(), Arc::new(accounts)));
+    let authenticator = Arc::new(Authenticator::new(
+        pki.people(),
+        Arc::new(accounts),
+        Certificates::new(pki.client_verifier()?),
+        clock.clone(),
+    ));
     let authorizer = Arc::new(Authorizer::new(Arc::clone(&store)));
     let admission = Arc::new(Chain::new(
         Arc::clone(&store),
@@ -205,6 +210,7 @@ async fn open(config: &Config) -> Result<Arc<Api>, StartError> {
         admission,
         authorizer,
         authenticator,
+        aggregation: Arc::default(),
         pki,
         clock,
     }))

@@ -32,6 +32,7 @@ pub use update::Updated;
 pub use watch::{Event, WatchOptions, WatchStream};
 
 use crate::admission::{Chain, GroupVersionKind, GroupVersionResource, Operation};
+use crate::aggregation::Aggregation;
 use crate::authn::Authenticator;
 use crate::authz::Authorizer;
 use crate::clock::Clock;
@@ -93,6 +94,8 @@ pub struct Api {
     pub authorizer: Arc<Authorizer>,
     /// Who is who.
     pub authenticator: Arc<Authenticator>,
+    /// Who serves the groups that this server does not.
+    pub aggregation: Arc<Aggregation>,
     /// The cluster's keys.
     pub pki: Arc<Pki>,
     /// The time.

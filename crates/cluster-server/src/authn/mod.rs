@@ -1,19 +1,23 @@
-//! Who is this? Bearer tokens of people and of service accounts, client certificates, or nobody in particular.
+//! Who is this? Client certificates, bearer tokens of people and of service accounts, or nobody in particular.
 //!
-//! **Invariant:** a credential that is offered and does not hold is a 401, never an anonymous request.
+//! **Invariant:** a credential that is offered and does not hold is a 401, never an anonymous request, unless another
+//! one that is offered beside it holds.
 
+mod bearer;
 mod certificate;
+pub mod oidc;
 mod token;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 use rustls_pki_types::CertificateDer;
 
-pub use token::{Bound, ISSUER, ServiceAccountTokens, TokenError};
+pub use certificate::{AskForAny, Certificates};
+pub use token::{Bound, ISSUER, Issued, ServiceAccountTokens, TokenError};
 
+use crate::clock::Clock;
 use crate::error::ApiError;
 use crate::identity::User;
 use crate::pki::Person;
@@ -22,21 +26,38 @@ use crate::pki::Person;
 pub struct Authenticator {
     people: HashMap<String, User>,
     accounts: Arc<ServiceAccountTokens>,
+    certificates: Certificates,
+    clock: Clock,
 }
 
 impl Authenticator {
-    /// Knows these people by their tokens, and the service accounts whose tokens `accounts` can check.
-    pub fn new(people: &[Person], accounts: Arc<ServiceAccountTokens>) -> Self {
+    /// Knows these people by their tokens, the service accounts whose tokens `accounts` can check, and the certificates
+    /// that `certificates` takes.
+    pub fn new(
+        people: &[Person],
+        accounts: Arc<ServiceAccountTokens>,
+        certificates: Certificates,
+        clock: Clock,
+    ) -> Self {
         let people = people
             .iter()
             .map(|person| (person.token.clone(), person.user()))
             .collect();
-        Self { people, accounts }
+        Self {
+            people,
+            accounts,
+            certificates,
+            clock,
+        }
     }
 
-    /// The user of a request: its client certificate if it has one, else its bearer token, else `system:anonymous`.
+    /// The user of a request: of its client certificate, else of its bearer token, else of the token among its WebSocket
+    /// protocols, else `system:anonymous`.
     ///
-    /// `certificate` must have been verified against the cluster's authority by the TLS layer.
+    /// `certificate` is the one whose key the client has proved to hold.
+    ///
+    /// # Errors
+    /// 401 if something was offered and none of it holds.
     #[expect(
         clippy::unused_async,
         reason = "part of the contract: token webhooks and issuers' keys are asked over the network"
@@ -46,29 +67,55 @@ impl Authenticator {
         headers: &HeaderMap,
         certificate: Option<&CertificateDer<'_>>,
     ) -> Result<User, ApiError> {
+        let mut refused = false;
         if let Some(certificate) = certificate {
-            return certificate::user(certificate).ok_or_else(ApiError::unauthorized);
+            match self.certificates.user(certificate, self.clock.now()) {
+                Ok(Some(user)) => return Ok(user),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "a client certificate does not hold");
+                    refused = true;
+                }
+            }
         }
-        let Some(header) = headers.get(AUTHORIZATION) else {
-            return Ok(anonymous());
-        };
-        let text = header.to_str().map_err(|_| ApiError::unauthorized())?;
-        match text.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => self
-                .user_of(token.trim(), &[])
-                .ok_or_else(ApiError::unauthorized),
-            _ => Ok(anonymous()),
+        for offered in [bearer::of_header(headers), bearer::of_protocols(headers)] {
+            let Some(token) = offered.transpose() else {
+                continue;
+            };
+            match token.and_then(|token| self.review(&token, &[])) {
+                Ok((user, _)) => return Ok(user),
+                Err(error) => {
+                    tracing::debug!(%error, "a token does not hold");
+                    refused = true;
+                }
+            }
+        }
+        if refused {
+            Err(ApiError::unauthorized())
+        } else {
+            Ok(anonymous())
         }
     }
 
-    /// The user that a bearer token stands for, if it holds. `audiences` are those that a service-account token must
-    /// have one of; none means the API server's own.
-    pub fn user_of(&self, token: &str, audiences: &[String]) -> Option<User> {
+    /// The user that a bearer token stands for, and for which of `audiences` it is meant; none means the API server's own.
+    ///
+    /// # Errors
+    /// It does not hold, or is for somebody else.
+    pub fn review(
+        &self,
+        token: &str,
+        audiences: &[String],
+    ) -> Result<(User, Vec<String>), TokenError> {
         // The tokens have 256 random bits: finding one in a hash table tells nothing about the others.
-        self.people
-            .get(token)
-            .cloned()
-            .or_else(|| self.accounts.verify(token, audiences).ok())
+        let Some(person) = self.people.get(token) else {
+            return self.accounts.verify(token, audiences);
+        };
+        // People's tokens are meant for the API server and nobody else.
+        if audiences.is_empty() || audiences.iter().any(|one| one == ISSUER) {
+            Ok((person.clone(), vec![ISSUER.to_owned()]))
+        } else {
+            Err(TokenError::Unknown)
+        }
     }
 
     /// The service-account tokens that this authenticator accepts.

@@ -15,36 +15,48 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::api::meta;
 use crate::clock::Clock;
 use crate::identity::User;
 use crate::store::Store;
 
 /// The issuer of all tokens, and the audience of those meant for the API server.
 pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
-/// How far a token's times may lie beside ours, in seconds.
+/// How far a token's times may lie beside ours, and how long it outlives the deletion of what it is bound to, in seconds.
 const LEEWAY: i64 = 60;
 
-/// Why a token is not accepted, or could not be made. It never holds the token.
+/// Why a token is not accepted, in the words of TokenReview, or could not be made. It never holds the token.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TokenError {
     /// The signing key is not usable.
     #[error("the service-account key is not a P-256 key in PKCS#8")]
     Key,
-    /// It is no JWT of ours.
-    #[error("not a token of this cluster")]
-    Malformed,
+    /// It is no token that anybody here knows.
+    #[error("invalid bearer token")]
+    Unknown,
     /// The signature does not hold.
-    #[error("the signature does not hold")]
+    #[error("[invalid bearer token, go-jose/go-jose: error in cryptographic primitive]")]
     Signature,
-    /// It is not valid yet or no more.
-    #[error("the token has expired")]
+    /// It is no more valid.
+    #[error("[invalid bearer token, service account token has expired]")]
     Expired,
+    /// It is not valid yet.
+    #[error("[invalid bearer token, service account token is not valid yet]")]
+    Early,
     /// It is meant for somebody else.
-    #[error("the token is for another audience")]
-    Audience,
-    /// The account, or the object it is bound to, is gone.
-    #[error("{0} is gone")]
-    Gone(String),
+    #[error("[invalid bearer token, token audiences {meant} is invalid for the target audiences {wanted}]")]
+    Audience {
+        /// Whom it is meant for, as Go prints lists.
+        meant: String,
+        /// Who asks.
+        wanted: String,
+    },
+    /// The account is gone, or another one of that name.
+    #[error("[invalid bearer token, {0}]")]
+    Account(String),
+    /// What it is bound to is gone.
+    #[error("[invalid bearer token, service account token has been invalidated]")]
+    Invalidated,
 }
 
 /// What a token is bound to besides its account.
@@ -58,6 +70,17 @@ pub struct Bound {
     pub uid: String,
     /// The node of a bound Pod, name and uid, if it has one.
     pub node: Option<(String, String)>,
+}
+
+/// A new token.
+#[derive(Clone)]
+pub struct Issued {
+    /// The token.
+    pub token: String,
+    /// What tells it from others without giving it away, for audit: `JTI=…`.
+    pub credential: String,
+    /// When it was made, in Unix seconds.
+    pub at: i64,
 }
 
 /// Makes and checks service-account tokens.
@@ -84,32 +107,49 @@ impl ServiceAccountTokens {
         })
     }
 
-    /// A token for the account, valid for `seconds`; the second value is its expiry (Unix seconds).
+    /// The public key as a JSON Web Key.
+    pub fn public_key(&self) -> Value {
+        // An uncompressed point: one byte that says so, then both coordinates.
+        let point = self.key.public_key().as_ref();
+        let (x, y) = point.get(1..).unwrap_or_default().split_at(point.len() / 2);
+        json!({
+            "use": "sig", "kty": "EC", "kid": self.key_id, "crv": "P-256", "alg": "ES256",
+            "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
+        })
+    }
+
+    /// A token for the account, valid for `seconds`. Past `warn_after` seconds its use is to be warned of.
     pub fn issue(
         &self,
         namespace: &str,
         (name, uid): (&str, &str),
         audiences: &[String],
-        seconds: i64,
+        (seconds, warn_after): (i64, Option<i64>),
         bound: Option<&Bound>,
-    ) -> Result<(String, i64), TokenError> {
+    ) -> Result<Issued, TokenError> {
         let now = self.clock.now().as_second();
         let mut private =
             json!({"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}});
         if let Some(bound) = bound {
             private[&bound.kind] = json!({"name": bound.name, "uid": bound.uid});
             if let Some((node, node_uid)) = &bound.node {
-                private["node"] = json!({"name": node, "uid": node_uid});
+                private["node"] = json!({"name": node});
+                if !node_uid.is_empty() {
+                    private["node"]["uid"] = node_uid.as_str().into();
+                }
             }
+        }
+        if let Some(after) = warn_after {
+            private["warnafter"] = (now + after).into();
         }
         let audiences = if audiences.is_empty() {
             vec![ISSUER.to_owned()]
         } else {
             audiences.to_vec()
         };
-        let expiry = now + seconds;
+        let id = uuid::Uuid::new_v4().to_string();
         let claims = json!({
-            "aud": audiences, "exp": expiry, "iat": now, "iss": ISSUER, "jti": uuid::Uuid::new_v4().to_string(),
+            "aud": audiences, "exp": now + seconds, "iat": now, "iss": ISSUER, "jti": id,
             "kubernetes.io": private, "nbf": now, "sub": format!("system:serviceaccount:{namespace}:{name}"),
         });
         let header = json!({"alg": "ES256", "kid": self.key_id});
@@ -118,72 +158,86 @@ impl ServiceAccountTokens {
             .key
             .sign(&self.random, signed.as_bytes())
             .map_err(|_| TokenError::Key)?;
-        Ok((
-            format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref())),
-            expiry,
-        ))
+        Ok(Issued {
+            token: format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref())),
+            credential: format!("JTI={id}"),
+            at: now,
+        })
     }
 
-    /// The user of a token that holds now, for one of `audiences` (none: the API server's own).
-    pub fn verify(&self, token: &str, audiences: &[String]) -> Result<User, TokenError> {
+    /// The user of a token that holds now, and for which of `audiences` (none: the API server's own) it is meant.
+    pub fn verify(
+        &self,
+        token: &str,
+        audiences: &[String],
+    ) -> Result<(User, Vec<String>), TokenError> {
         let claims = self.claims(token)?;
         let now = self.clock.now().as_second();
-        let time = |key: &str| claims[key].as_i64().ok_or(TokenError::Malformed);
-        if claims["iss"] != ISSUER {
-            return Err(TokenError::Malformed);
-        }
-        if now >= time("exp")? || now + LEEWAY < time("nbf")? {
-            return Err(TokenError::Expired);
-        }
+        let time = |key: &str| claims[key].as_i64().ok_or(TokenError::Unknown);
+        let meant: Vec<String> = claims["aud"]
+            .as_array()
+            .ok_or(TokenError::Unknown)?
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
         let own = [ISSUER.to_owned()];
-        let accepted = if audiences.is_empty() {
+        let wanted = if audiences.is_empty() {
             &own[..]
         } else {
             audiences
         };
-        let meant = claims["aud"].as_array().ok_or(TokenError::Malformed)?;
-        if !meant
+        let both: Vec<String> = meant
             .iter()
-            .filter_map(Value::as_str)
-            .any(|one| accepted.iter().any(|audience| audience == one))
-        {
-            return Err(TokenError::Audience);
+            .filter(|one| wanted.contains(one))
+            .cloned()
+            .collect();
+        if both.is_empty() {
+            return Err(TokenError::Audience {
+                meant: quoted(&meant),
+                wanted: quoted(wanted),
+            });
         }
-        self.user(&claims)
+        if now - LEEWAY > time("exp")? {
+            return Err(TokenError::Expired);
+        }
+        if now + LEEWAY < time("nbf")? {
+            return Err(TokenError::Early);
+        }
+        Ok((self.user(&claims, now)?, both))
     }
 
-    /// The claims of a token whose signature holds.
+    /// The claims of a token of ours whose signature holds.
     fn claims(&self, token: &str) -> Result<Value, TokenError> {
-        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-        let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
-        if decoded(header)?["alg"] != "ES256" {
-            return Err(TokenError::Malformed);
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Unknown)?;
+        let (header, claims) = signed.split_once('.').ok_or(TokenError::Unknown)?;
+        let (header, claims) = (decoded(header)?, decoded(claims)?);
+        if header["alg"] != "ES256" || claims["iss"] != ISSUER {
+            return Err(TokenError::Unknown);
         }
         let signature = URL_SAFE_NO_PAD
             .decode(signature)
-            .map_err(|_| TokenError::Malformed)?;
+            .map_err(|_| TokenError::Unknown)?;
         let public =
             UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public_key().as_ref());
         public
             .verify(signed.as_bytes(), &signature)
             .map_err(|_| TokenError::Signature)?;
-        decoded(claims)
+        Ok(claims)
     }
 
     /// The account of the claims, if it and what it is bound to are still the same objects.
-    fn user(&self, claims: &Value) -> Result<User, TokenError> {
+    fn user(&self, claims: &Value, now: i64) -> Result<User, TokenError> {
         let private = &claims["kubernetes.io"];
-        let namespace = private["namespace"].as_str().ok_or(TokenError::Malformed)?;
-        let account = &private["serviceaccount"];
-        let (name, uid) = self.still_there("serviceaccounts", namespace, account)?;
+        let namespace = private["namespace"].as_str().ok_or(TokenError::Unknown)?;
+        let (name, uid) = self.account(namespace, &private["serviceaccount"], now)?;
         let mut extra = std::collections::BTreeMap::new();
-        let mut add = |key: &str, value: String| {
-            extra.insert(format!("authentication.kubernetes.io/{key}"), vec![value]);
+        let mut add = |key: &str, value: &str| {
+            let key = format!("authentication.kubernetes.io/{key}");
+            extra.insert(key, vec![value.to_owned()]);
         };
-        add(
-            "credential-id",
-            format!("JTI={}", claims["jti"].as_str().unwrap_or_default()),
-        );
+        let id = claims["jti"].as_str().unwrap_or_default();
+        add("credential-id", &format!("JTI={id}"));
         for (kind, resource, scope) in [
             ("pod", "pods", namespace),
             ("secret", "secrets", namespace),
@@ -192,16 +246,17 @@ impl ServiceAccountTokens {
             let Some(reference) = private.get(kind) else {
                 continue;
             };
+            let text = |key: &str| reference[key].as_str().unwrap_or_default();
             // The node of a bound Pod may go first; only a token bound to the node itself dies with it.
             let told_only = kind == "node" && private.get("pod").is_some();
-            let (bound, bound_uid) = if told_only {
-                named(reference)?
-            } else {
-                self.still_there(resource, scope, reference)?
-            };
+            if !told_only {
+                self.bound_to(kind, (resource, scope), reference, now)?;
+            }
             if kind != "secret" {
-                add(&format!("{kind}-name"), bound);
-                add(&format!("{kind}-uid"), bound_uid);
+                add(&format!("{kind}-name"), text("name"));
+                if !text("uid").is_empty() {
+                    add(&format!("{kind}-uid"), text("uid"));
+                }
             }
         }
         let groups = [
@@ -217,31 +272,79 @@ impl ServiceAccountTokens {
         })
     }
 
-    fn still_there(
+    /// Name and uid of the account, if it is there and still the same.
+    fn account(
         &self,
-        resource: &str,
         namespace: &str,
         reference: &Value,
+        now: i64,
     ) -> Result<(String, String), TokenError> {
-        let (name, uid) = named(reference)?;
-        let found = self.store.get(resource, namespace, &name);
-        let same = found.is_some_and(|object| object.value["metadata"]["uid"] == uid.as_str());
-        if same {
-            Ok((name, uid))
-        } else {
-            Err(TokenError::Gone(format!("{resource} {name:?}")))
+        let text = |key: &str| reference[key].as_str().ok_or(TokenError::Unknown);
+        let (name, uid) = (text("name")?, text("uid")?);
+        let found = self
+            .store
+            .get("serviceaccounts", namespace, name)
+            .ok_or_else(|| TokenError::Account(format!("serviceaccounts {name:?} not found")))?;
+        let actual = meta(&found.value, "uid");
+        if actual != uid {
+            return Err(TokenError::Account(format!(
+                "service account UID ({actual}) does not match claim ({uid})"
+            )));
         }
+        if is_deleted(&found.value, now) {
+            return Err(TokenError::Account(format!(
+                "service account {namespace}/{name} has been deleted"
+            )));
+        }
+        Ok((name.to_owned(), uid.to_owned()))
+    }
+
+    /// `Ok` if the object is there, the same, and not long deleted.
+    fn bound_to(
+        &self,
+        kind: &str,
+        (resource, scope): (&str, &str),
+        reference: &Value,
+        now: i64,
+    ) -> Result<(), TokenError> {
+        let text = |key: &str| reference[key].as_str().unwrap_or_default();
+        let found = self
+            .store
+            .get(resource, scope, text("name"))
+            .ok_or(TokenError::Invalidated)?;
+        if is_deleted(&found.value, now) {
+            return Err(TokenError::Invalidated);
+        }
+        let (actual, uid) = (meta(&found.value, "uid"), text("uid"));
+        if actual == uid {
+            return Ok(());
+        }
+        let kind_word = match kind {
+            "pod" => "pod UID",
+            "node" => "node UID",
+            _ => "secret UID",
+        };
+        Err(TokenError::Account(format!(
+            "{kind_word} ({actual}) does not match service account {kind} ref claim ({uid})"
+        )))
     }
 }
 
-fn named(reference: &Value) -> Result<(String, String), TokenError> {
-    let text = |key: &str| {
-        reference[key]
-            .as_str()
-            .map(str::to_owned)
-            .ok_or(TokenError::Malformed)
-    };
-    Ok((text("name")?, text("uid")?))
+/// Whether the object was to be gone more than a minute ago.
+fn is_deleted(object: &Value, now: i64) -> bool {
+    let since = object["metadata"]["deletionTimestamp"].as_str();
+    // A time that cannot be read is taken for long ago.
+    since.is_some_and(|since| {
+        since
+            .parse::<jiff::Timestamp>()
+            .map_or(true, |since| since.as_second() < now - LEEWAY)
+    })
+}
+
+/// A list as Go's `%q` prints it.
+fn quoted(list: &[String]) -> String {
+    let items: Vec<String> = list.iter().map(|item| format!("{item:?}")).collect();
+    format!("[{}]", items.join(" "))
 }
 
 fn encoded(value: &Value) -> String {
@@ -251,6 +354,6 @@ fn encoded(value: &Value) -> String {
 fn decoded(part: &str) -> Result<Value, TokenError> {
     let bytes = URL_SAFE_NO_PAD
         .decode(part)
-        .map_err(|_| TokenError::Malformed)?;
-    serde_json::from_slice(&bytes).map_err(|_| TokenError::Malformed)
+        .map_err(|_| TokenError::Unknown)?;
+    serde_json::from_slice(&bytes).map_err(|_| TokenError::Unknown)
 }

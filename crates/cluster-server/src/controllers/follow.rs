@@ -7,7 +7,7 @@ use crate::store::{EventType, Object, Store, StoreError, Watch};
 
 /// An object that is there, or has just gone.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// The object, or its last state.
     pub object: Arc<Object>,
     /// Whether it is gone.
@@ -15,7 +15,7 @@ pub(super) struct Seen {
 }
 
 /// One resource, followed.
-pub(super) struct Follow {
+pub(crate) struct Follow {
     store: Arc<Store>,
     resource: String,
     first: VecDeque<Arc<Object>>,
@@ -24,7 +24,7 @@ pub(super) struct Follow {
 
 impl Follow {
     /// Follows `resource` (`pods`, `widgets.example.com`) from its present state on.
-    pub(super) fn new(store: &Arc<Store>, resource: &str) -> Self {
+    pub(crate) fn new(store: &Arc<Store>, resource: &str) -> Self {
         Self {
             store: Arc::clone(store),
             resource: resource.to_owned(),
@@ -34,7 +34,7 @@ impl Follow {
     }
 
     /// The next object or change; `None` when the store is closed. Cancel safe.
-    pub(super) async fn next(&mut self) -> Option<Seen> {
+    pub(crate) async fn next(&mut self) -> Option<Seen> {
         loop {
             if let Some(object) = self.first.pop_front() {
                 return Some(Seen {

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::error::ApiError;
-use follow::Follow;
+pub(crate) use follow::Follow;
 
 /// The running controllers. Dropping it ends them.
 pub struct Controllers {
@@ -51,6 +51,10 @@ impl Controllers {
         spawn(&mut tasks, Box::pin(scheduler::run(Arc::clone(api))));
         spawn(&mut tasks, Box::pin(garbage::run(Arc::clone(api))));
         spawn(&mut tasks, Box::pin(expiry::run(Arc::clone(api))));
+        spawn(
+            &mut tasks,
+            Box::pin(crate::aggregation::run(Arc::clone(api))),
+        );
         Ok(Self { tasks, stopping })
     }
 

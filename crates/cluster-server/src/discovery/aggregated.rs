@@ -4,21 +4,25 @@ use serde_json::{Value, json};
 
 use super::groups::versions;
 use super::subresources;
+use crate::aggregation::{Aggregation, Remote};
 use crate::http::Answer;
 use crate::kinds::{Kinds, Resource};
 
 const MEDIA_TYPE: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// The core group (`/api`), or all others (`/apis`).
-pub(super) fn answer(kinds: &Kinds, core: bool) -> Answer {
+pub(super) fn answer(kinds: &Kinds, aggregation: &Aggregation, core: bool) -> Answer {
     let all = kinds.all();
-    let items: Vec<Value> = versions(kinds)
+    let items: Vec<Value> = versions(kinds, aggregation)
         .iter()
         .filter(|(group, _)| group.is_empty() == core)
         .map(|(group, versions)| {
             let versions: Vec<Value> = versions
                 .iter()
                 .map(|version| {
+                    if let Some(remote) = aggregation.remote(group, version) {
+                        return elsewhere(&remote);
+                    }
                     let of = all.iter().filter(|r| r.group == *group && r.version == *version);
                     json!({"version": version, "resources": of.map(|r| entry(r)).collect::<Vec<_>>(), "freshness": "Current"})
                 })
@@ -29,6 +33,59 @@ pub(super) fn answer(kinds: &Kinds, core: bool) -> Answer {
         .collect();
     let value = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items});
     Answer::Typed(200, MEDIA_TYPE, bytes::Bytes::from(value.to_string()))
+}
+
+/// A version that another server answers, from the list of resources that it told last.
+fn elsewhere(remote: &Remote) -> Value {
+    let list = remote.resources();
+    let listed = list.as_ref().and_then(|list| list["resources"].as_array());
+    let (mut resources, mut below) = (Vec::new(), Vec::new());
+    for one in listed.into_iter().flatten() {
+        let name = one["name"].as_str().unwrap_or_default();
+        let told = |field: &str, own: &str| {
+            one[field]
+                .as_str()
+                .filter(|text| !text.is_empty())
+                .unwrap_or(own)
+                .to_owned()
+        };
+        let response = kind(
+            &told("group", &remote.group),
+            &told("version", &remote.version),
+            &told("kind", ""),
+        );
+        if let Some((parent, sub)) = name.split_once('/') {
+            below.push((
+                parent.to_owned(),
+                json!({"subresource": sub, "responseKind": response, "verbs": one["verbs"]}),
+            ));
+            continue;
+        }
+        let mut value = json!({
+            "resource": name, "responseKind": response,
+            "scope": if one["namespaced"] == true { "Namespaced" } else { "Cluster" },
+            "singularResource": one["singularName"], "verbs": one["verbs"],
+        });
+        for field in ["shortNames", "categories"] {
+            if one[field].is_array() {
+                value[field] = one[field].clone();
+            }
+        }
+        resources.push(value);
+    }
+    for value in &mut resources {
+        let name = value["resource"].as_str().unwrap_or_default();
+        let of: Vec<Value> = below
+            .iter()
+            .filter(|(parent, _)| parent == name)
+            .map(|(_, sub)| sub.clone())
+            .collect();
+        if !of.is_empty() {
+            value["subresources"] = of.into();
+        }
+    }
+    let is_fresh = remote.is_available() && list.is_some();
+    json!({"version": remote.version, "resources": resources, "freshness": if is_fresh { "Current" } else { "Stale" }})
 }
 
 fn kind(group: &str, version: &str, kind: &str) -> Value {

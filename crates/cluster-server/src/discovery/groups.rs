@@ -1,9 +1,12 @@
 //! `/api`, `/apis` and below, one document per path.
 
+use std::collections::BTreeMap;
+
 use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::subresources;
+use crate::aggregation::{self, Aggregation};
 use crate::kinds::{Kinds, Resource};
 
 /// `/api`.
@@ -16,20 +19,44 @@ pub(super) fn legacy(headers: &HeaderMap) -> Value {
     json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses})
 }
 
-/// Groups with their versions, the preferred one first: stable before beta before alpha, higher before lower.
-pub(super) fn versions(kinds: &Kinds) -> Vec<(String, Vec<String>)> {
-    let mut out: Vec<(String, Vec<String>)> = Vec::new();
+/// Groups with their versions, those of other servers among them: by the priorities of their APIServices, the preferred
+/// version first.
+pub(super) fn versions(kinds: &Kinds, aggregation: &Aggregation) -> Vec<(String, Vec<String>)> {
+    let mut known: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
     for resource in kinds.all() {
-        match out.iter_mut().find(|(group, _)| *group == resource.group) {
-            Some((_, versions)) if versions.contains(&resource.version) => {}
-            Some((_, versions)) => versions.push(resource.version.clone()),
-            None => out.push((resource.group.clone(), vec![resource.version.clone()])),
+        let key = (resource.group.clone(), resource.version.clone());
+        known
+            .entry(key)
+            .or_insert_with(|| aggregation::priority(&resource.group));
+    }
+    for remote in aggregation.remotes() {
+        known.insert(
+            (remote.group.clone(), remote.version.clone()),
+            remote.priority,
+        );
+    }
+    let mut all: Vec<_> = known.into_iter().collect();
+    // As `ByGroupPriorityMinimum` does: the APIService's name is `VERSION.GROUP`.
+    all.sort_by_cached_key(|((group, version), (priority, _))| {
+        (std::cmp::Reverse(*priority), format!("{version}.{group}"))
+    });
+    let mut out: Vec<(String, Vec<(i64, String)>)> = Vec::new();
+    for ((group, version), (_, priority)) in all {
+        match out.iter_mut().find(|(name, _)| *name == group) {
+            Some((_, versions)) => versions.push((priority, version)),
+            None => out.push((group, vec![(priority, version)])),
         }
     }
-    for (_, versions) in &mut out {
-        versions.sort_by_key(|version| std::cmp::Reverse(rank(version)));
-    }
-    out
+    out.into_iter()
+        .map(|(group, mut versions)| {
+            versions
+                .sort_by_key(|(priority, version)| std::cmp::Reverse((*priority, rank(version))));
+            (
+                group,
+                versions.into_iter().map(|(_, version)| version).collect(),
+            )
+        })
+        .collect()
 }
 
 /// `version.CompareKubeAwareVersionStrings`.
@@ -52,8 +79,8 @@ fn group(name: &str, versions: &[String]) -> Value {
 }
 
 /// `/apis`.
-pub(super) fn all(kinds: &Kinds) -> Value {
-    let groups: Vec<Value> = versions(kinds)
+pub(super) fn all(kinds: &Kinds, aggregation: &Aggregation) -> Value {
+    let groups: Vec<Value> = versions(kinds, aggregation)
         .iter()
         .filter(|(name, _)| !name.is_empty())
         .map(|(name, versions)| group(name, versions))
@@ -62,8 +89,8 @@ pub(super) fn all(kinds: &Kinds) -> Value {
 }
 
 /// `/apis/{group}`.
-pub(super) fn one(kinds: &Kinds, name: &str) -> Option<Value> {
-    let all = versions(kinds);
+pub(super) fn one(kinds: &Kinds, aggregation: &Aggregation, name: &str) -> Option<Value> {
+    let all = versions(kinds, aggregation);
     let (name, versions) = all
         .iter()
         .find(|(group, _)| group == name && !name.is_empty())?;

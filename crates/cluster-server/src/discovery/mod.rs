@@ -11,6 +11,7 @@ use http::{HeaderMap, Method, Request};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
+use crate::aggregation::Aggregation;
 use crate::error::ApiError;
 use crate::http::{Answer, wants_discovery};
 use crate::kinds::Kinds;
@@ -21,15 +22,17 @@ pub const VERSION: &str = "v1.36.2";
 /// Answers requests that are not about resources.
 pub struct Discovery {
     kinds: Arc<Kinds>,
+    aggregation: Arc<Aggregation>,
     /// OpenAPI documents by path, for one generation of the table of kinds.
     documents: Mutex<(u64, std::collections::HashMap<String, bytes::Bytes>)>,
 }
 
 impl Discovery {
-    /// Discovery of what `kinds` has at the moment of each request.
-    pub fn new(kinds: Arc<Kinds>) -> Self {
+    /// Discovery of what `kinds` and `aggregation` have at the moment of each request.
+    pub fn new(kinds: Arc<Kinds>, aggregation: Arc<Aggregation>) -> Self {
         Self {
             kinds,
+            aggregation,
             documents: Mutex::default(),
         }
     }
@@ -53,14 +56,14 @@ impl Discovery {
             ["version"] => Some(version()),
             [] => Some(self.paths()),
             ["api"] if wants_discovery(headers)? => {
-                return Ok(aggregated::answer(&self.kinds, true));
+                return Ok(aggregated::answer(&self.kinds, &self.aggregation, true));
             }
             ["apis"] if wants_discovery(headers)? => {
-                return Ok(aggregated::answer(&self.kinds, false));
+                return Ok(aggregated::answer(&self.kinds, &self.aggregation, false));
             }
             ["api"] => Some(groups::legacy(headers)),
-            ["apis"] => Some(groups::all(&self.kinds)),
-            ["apis", group] => groups::one(&self.kinds, group),
+            ["apis"] => Some(groups::all(&self.kinds, &self.aggregation)),
+            ["apis", group] => groups::one(&self.kinds, &self.aggregation, group),
             ["api", version] => groups::resources(&self.kinds, "", version),
             ["apis", group, version] => groups::resources(&self.kinds, group, version),
             ["openapi", rest @ ..] => return self.openapi(rest, headers),

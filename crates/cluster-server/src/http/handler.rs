@@ -18,10 +18,11 @@ use super::route::{self, Route};
 use super::{audit, collection, single, subresource};
 use crate::api::{Api, Context, FieldSelector, Target, Warnings};
 use crate::audit::{Auditor, Trail};
-use crate::authz;
+use crate::authn::oidc;
 use crate::discovery::Discovery;
 use crate::error::ApiError;
 use crate::identity::{Attributes, User};
+use crate::{aggregation, authz};
 
 /// Answers the requests of one server.
 pub struct Handler {
@@ -44,7 +45,7 @@ pub(super) struct Call {
 impl Handler {
     /// A handler for `api` that ends its streams when `stopping` is cancelled.
     pub fn new(api: Arc<Api>, auditor: Option<Arc<Auditor>>, stopping: CancellationToken) -> Self {
-        let discovery = Discovery::new(Arc::clone(&api.kinds));
+        let discovery = Discovery::new(Arc::clone(&api.kinds), Arc::clone(&api.aggregation));
         Self {
             api,
             discovery,
@@ -130,6 +131,13 @@ impl Handler {
             trail: trail.clone(),
             ..Context::default()
         };
+        if let Some(remote) = self.api.aggregation.remote_of(request.uri().path()) {
+            return Ok(aggregation::forward(&self.api, &remote, &context.user, request).await);
+        }
+        let path = request.uri().path();
+        if let Some(answer) = oidc::answer(&self.api.authenticator, path, request.headers()) {
+            return Ok(answer.into_response(warnings, takes_gzip(request.headers())));
+        }
         if !route.is_resource {
             return self
                 .discovery

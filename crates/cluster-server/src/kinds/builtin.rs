@@ -4,7 +4,7 @@ use k8s_openapi::api::{
     admissionregistration, authentication, authorization, coordination, core, discovery, events,
     networking, node, policy, rbac, scheduling,
 };
-use k8s_openapi::apiextensions_apiserver;
+use k8s_openapi::{apiextensions_apiserver, kube_aggregator};
 
 use super::decode::decode_as;
 use super::{Kind, Plain, schema_of};
@@ -302,6 +302,21 @@ pub static BUILTIN: &[Kind] = &[
         decode: decode_as::<core::v1::Service>,
         schema: schema_of::<core::v1::Service>,
         strategy: &super::service::SERVICE,
+    },
+    Kind {
+        group: "apiregistration.k8s.io",
+        version: "v1",
+        kind: "APIService",
+        plural: "apiservices",
+        singular: "apiservice",
+        short_names: &[],
+        categories: &["api-extensions"],
+        namespaced: false,
+        verbs: ALL,
+        subresources: &["status"],
+        decode: decode_as::<kube_aggregator::pkg::apis::apiregistration::v1::APIService>,
+        schema: schema_of::<kube_aggregator::pkg::apis::apiregistration::v1::APIService>,
+        strategy: &super::api_service::API_SERVICE,
     },
     Kind {
         group: "discovery.k8s.io",

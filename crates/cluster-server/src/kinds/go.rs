@@ -169,6 +169,7 @@ pub(super) const NULLS: &[&str] = &[
     "Event.eventTime",
     "Event.firstTimestamp",
     "Event.lastTimestamp",
+    "APIServiceCondition.lastTransitionTime",
     "NamespaceCondition.lastTransitionTime",
     "NodeCondition.lastHeartbeatTime",
     "NodeCondition.lastTransitionTime",

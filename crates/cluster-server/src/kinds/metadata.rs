@@ -13,7 +13,9 @@ const ANNOTATIONS_LIMIT: usize = 256 * 1024;
 fn name_rule(group: &str, resource: &str) -> fn(&str) -> Vec<String> {
     match (group, resource) {
         ("", "namespaces") => names::dns_label,
-        ("rbac.authorization.k8s.io", _) => names::path_segment,
+        ("rbac.authorization.k8s.io", _) | ("apiregistration.k8s.io", "apiservices") => {
+            names::path_segment
+        }
         _ => names::dns_subdomain,
     }
 }

@@ -126,14 +126,14 @@ type ResourceKey = (String, String, String);
 /// All resources that are served, by group, version and plural.
 pub struct Kinds {
     resources: RwLock<BTreeMap<ResourceKey, Arc<Resource>>>,
-    generation: std::sync::atomic::AtomicU64,
+    generation: tokio::sync::watch::Sender<u64>,
 }
 
 impl Default for Kinds {
     fn default() -> Self {
         let kinds = Self {
             resources: RwLock::default(),
-            generation: std::sync::atomic::AtomicU64::new(0),
+            generation: tokio::sync::watch::Sender::new(0),
         };
         for kind in BUILTIN {
             kinds.register(Resource::builtin(kind));
@@ -175,8 +175,7 @@ impl Kinds {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         resources.insert(key, Arc::new(resource));
-        self.generation
-            .fetch_add(1, std::sync::atomic::Ordering::Release);
+        self.generation.send_modify(|generation| *generation += 1);
     }
 
     /// Serves it no longer.
@@ -186,8 +185,7 @@ impl Kinds {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&key);
-        self.generation
-            .fetch_add(1, std::sync::atomic::Ordering::Release);
+        self.generation.send_modify(|generation| *generation += 1);
     }
 
     /// Every resource, ordered by group, version, plural.
@@ -198,7 +196,12 @@ impl Kinds {
     /// Grows with every [`register`](Self::register) and [`unregister`](Self::unregister): what is computed from the
     /// table (discovery, OpenAPI) is good for one generation.
     pub fn generation(&self) -> u64 {
-        self.generation.load(std::sync::atomic::Ordering::Acquire)
+        *self.generation.borrow()
+    }
+
+    /// Tells of every new [`generation`](Self::generation).
+    pub fn subscribe(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.generation.subscribe()
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<ResourceKey, Arc<Resource>>> {

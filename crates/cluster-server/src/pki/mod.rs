@@ -1,4 +1,4 @@
-//! The cluster's own keys: one certificate authority, the serving certificate, client certificates,
+//! The cluster's own keys: one certificate authority and one for the front proxy, the serving certificate, client certificates,
 //! the key that signs service-account tokens, and the people's bearer tokens.
 //!
 //! Everything lives in the data directory, readable by its owner only. What is there is used as it is;
@@ -15,12 +15,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::authn::AskForAny;
 
 pub use authority::{Authority, KeyPairPem};
 pub use files::write_private;
 pub use people::{PEOPLE, Person};
+
+/// The common name under which this server speaks for users to the servers of aggregated APIs.
+pub const FRONT_PROXY: &str = "front-proxy-client";
 
 /// Why the cluster's keys could not be read or made. Nothing can be served without them.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +68,8 @@ pub struct Pki {
     data_dir: PathBuf,
     authority: Authority,
     serving: KeyPairPem,
+    front_proxy_ca: Authority,
+    front_proxy: KeyPairPem,
     service_account_key: Vec<u8>,
     people: Vec<Person>,
     now: Timestamp,
@@ -78,6 +86,16 @@ impl Pki {
         let serving = files::pair(&pki.join("server.crt"), &pki.join("server.key"), || {
             authority.serving("kube-apiserver", &serving_names(), now)
         })?;
+        let front_proxy_ca = Authority::open(
+            &pki.join("front-proxy-ca.crt"),
+            &pki.join("front-proxy-ca.key"),
+            now,
+        )?;
+        let front_proxy = files::pair(
+            &pki.join("front-proxy-client.crt"),
+            &pki.join("front-proxy-client.key"),
+            || front_proxy_ca.client(FRONT_PROXY, &[], now),
+        )?;
         let service_account_key =
             files::bytes(&pki.join("service-account.key"), authority::signing_key)?;
         let people = people::open(&data_dir.join("users.json"))?;
@@ -85,6 +103,8 @@ impl Pki {
             data_dir: data_dir.to_owned(),
             authority,
             serving,
+            front_proxy_ca,
+            front_proxy,
             service_account_key,
             people,
             now,
@@ -94,6 +114,20 @@ impl Pki {
     /// The certificate of the authority that signed everything here, as PEM.
     pub fn ca_pem(&self) -> &str {
         self.authority.certificate_pem()
+    }
+
+    /// The certificate of the authority that signed the front-proxy certificate, as PEM. It signs nothing else, so that no
+    /// other client can claim to speak for users.
+    pub fn front_proxy_ca_pem(&self) -> &str {
+        self.front_proxy_ca.certificate_pem()
+    }
+
+    /// What this server shows to the servers of aggregated APIs: a client certificate of [`FRONT_PROXY`], and its key.
+    pub fn front_proxy(
+        &self,
+    ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), PkiError> {
+        self.front_proxy
+            .to_der(&self.data_dir.join("pki/front-proxy-client.key"))
     }
 
     /// The people of `users.json`, with their tokens and groups.
@@ -128,15 +162,19 @@ impl Pki {
         self.authority.serving(common_name, names, self.now)
     }
 
-    /// TLS as the API server offers it: HTTP/1.1 only (streams are upgraded), client certificates optional.
-    pub fn server_config(&self) -> Result<Arc<rustls::ServerConfig>, PkiError> {
+    /// Knows which client certificates are of this cluster's authority and hold.
+    pub fn client_verifier(&self) -> Result<Arc<dyn ClientCertVerifier>, PkiError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.authority.certificate_der().clone())?;
-        let clients =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-                .allow_unauthenticated()
-                .build()?;
+        Ok(WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?)
+    }
+
+    /// TLS as the API server offers it: HTTP/1.1 only (streams are upgraded), client certificates optional and judged
+    /// later, by [`crate::authn`].
+    pub fn server_config(&self) -> Result<Arc<rustls::ServerConfig>, PkiError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let clients = Arc::new(AskForAny(self.client_verifier()?));
         let (chain, key) = self.serving.to_der(&self.data_dir.join("pki/server.key"))?;
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?

@@ -5,8 +5,8 @@ use k8s_openapi::api::authentication::v1::TokenRequest;
 use serde_json::{Value, json};
 
 use crate::admission::{GroupVersionKind, GroupVersionResource, Operation, Request};
-use crate::api::{Api, Context, Target};
-use crate::authn::{Bound, ISSUER};
+use crate::api::{Api, Context, Target, meta};
+use crate::authn::{Bound, ISSUER, Issued};
 use crate::error::ApiError;
 use crate::field::{FieldError, Path};
 use crate::kinds::decode::decode_as;
@@ -15,6 +15,9 @@ const GROUP: &str = "authentication.k8s.io";
 const SHORTEST_SECONDS: i64 = 600;
 const LONGEST_SECONDS: i64 = 1 << 32;
 const DEFAULT_SECONDS: i64 = 3600;
+/// What the kubelet asks for a Pod's token (`WarnOnlyBoundTokenExpirationSeconds`).
+const EXTENDED_SECONDS: i64 = 3607;
+const YEAR_SECONDS: i64 = 365 * 24 * 3600;
 
 /// Fills in the `status` of a TokenReview.
 pub(super) fn review(api: &Api, review: &mut Value) -> Result<(), ApiError> {
@@ -25,20 +28,11 @@ pub(super) fn review(api: &Api, review: &mut Value) -> Result<(), ApiError> {
         ));
     }
     let asked = strings(&review["spec"]["audiences"]);
-    review["status"] = match api.authenticator.user_of(token, &asked) {
-        Some(user) => {
-            let mut who = user.to_user_info();
-            if let Some(fields) = who.as_object_mut() {
-                fields.retain(|_, value| !value.is_null());
-            }
-            let audiences = if asked.is_empty() {
-                vec![ISSUER.to_owned()]
-            } else {
-                asked
-            };
-            json!({"authenticated": true, "user": who, "audiences": audiences})
+    review["status"] = match api.authenticator.review(token, &asked) {
+        Ok((user, audiences)) => {
+            json!({"authenticated": true, "user": user.to_user_info(), "audiences": audiences})
         }
-        None => json!({"user": {}, "error": "[invalid bearer token]"}),
+        Err(error) => json!({"user": {}, "error": error.to_string()}),
     };
     Ok(())
 }
@@ -50,54 +44,105 @@ pub(super) async fn request(
     target: &Target,
     body: Value,
 ) -> Result<Value, ApiError> {
-    let (namespace, name) = (target.namespace.as_str(), target.name.as_str());
-    let account = api
-        .store
-        .get("serviceaccounts", namespace, name)
-        .ok_or_else(|| ApiError::not_found("", "serviceaccounts", name))?;
     let mut wanted = decode_as::<TokenRequest>(body)?.object;
     super::without_empty(&mut wanted);
     if wanted["spec"]["expirationSeconds"].is_null() {
         wanted["spec"]["expirationSeconds"] = DEFAULT_SECONDS.into();
     }
+    let mut admission = admission(ctx, target, wanted);
+    api.admission.mutate(&mut admission).await?;
+    let mut wanted = admission.object.take().unwrap_or_default();
+    let account = account(api, target, &mut wanted)?;
     if strings(&wanted["spec"]["audiences"]).is_empty() {
         wanted["spec"]["audiences"] = json!([ISSUER]);
     }
-    wanted["metadata"] = json!({"name": name, "namespace": namespace});
-    let wanted = admitted(api, ctx, target, wanted).await?;
-    let spec = &wanted["spec"];
-    let seconds = lifetime(name, spec)?;
-    let bound = bound(api, namespace, name, &spec["boundObjectRef"])?;
-    let uid = account.value["metadata"]["uid"]
-        .as_str()
-        .unwrap_or_default();
-    let tokens = api.authenticator.accounts();
-    let (token, expiry) = tokens
-        .issue(
-            namespace,
-            (name, uid),
-            &strings(&spec["audiences"]),
-            seconds,
-            bound.as_ref(),
-        )
-        .map_err(ApiError::internal)?;
-    let until = Timestamp::from_second(expiry).map_err(ApiError::internal)?;
-    let mut metadata = wanted["metadata"].clone();
-    metadata["creationTimestamp"] = api.clock.now_text().into();
+    wanted["metadata"]["creationTimestamp"] = api.clock.now_text().into();
+    if let Some(fields) = wanted.as_object_mut() {
+        fields.remove("status");
+    }
+    let seconds = lifetime(&wanted["spec"])?;
+    admission.object = Some(wanted.clone());
+    api.admission.validate(&mut admission).await?;
+    ctx.take_from(&mut admission);
+    let issued = issue(api, target, &account, &wanted["spec"], seconds)?;
+    let until = Timestamp::from_second(issued.at + seconds).map_err(ApiError::internal)?;
     Ok(json!({
-        "kind": "TokenRequest", "apiVersion": format!("{GROUP}/v1"), "metadata": metadata, "spec": spec,
-        "status": {"token": token, "expirationTimestamp": until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()},
+        "kind": "TokenRequest", "apiVersion": format!("{GROUP}/v1"), "metadata": wanted["metadata"], "spec": wanted["spec"],
+        "status": {"token": issued.token, "expirationTimestamp": until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()},
     }))
 }
 
-/// The request as admission leaves it.
-async fn admitted(
+/// The account's uid. Name, namespace and uid of the request must be the account's, or are filled in.
+fn account(api: &Api, target: &Target, wanted: &mut Value) -> Result<String, ApiError> {
+    for (field, actual, words) in [
+        ("name", &target.name, "must match the service account name if specified"),
+        (
+            "namespace",
+            &target.namespace,
+            "must match the service account namespace if specified",
+        ),
+    ] {
+        let given = meta(wanted, field);
+        if !given.is_empty() && given != actual {
+            let path = Path::new("metadata").child(field);
+            let error = FieldError::invalid(&path, given, words);
+            return Err(ApiError::invalid(
+                GROUP,
+                "TokenRequest",
+                &target.name,
+                &[error],
+            ));
+        }
+    }
+    let account = api
+        .store
+        .get("serviceaccounts", &target.namespace, &target.name)
+        .ok_or_else(|| ApiError::not_found("", "serviceaccounts", &target.name))?;
+    let (given, uid) = (meta(wanted, "uid"), meta(&account.value, "uid"));
+    if !given.is_empty() && given != uid {
+        let why = format!(
+            "the UID in the token request ({given}) does not match the UID of the service account ({uid})"
+        );
+        return Err(ApiError::conflict(GROUP, "TokenRequest", &target.name, &why));
+    }
+    for (field, value) in [
+        ("name", target.name.as_str()),
+        ("namespace", &target.namespace),
+        ("uid", uid),
+    ] {
+        wanted["metadata"][field] = value.into();
+    }
+    Ok(uid.to_owned())
+}
+
+/// Makes the token. One for a Pod of the usual lifetime holds for a year and is warned of after that lifetime, for
+/// clients that do not read it again (`--service-account-extend-token-expiration`).
+fn issue(
     api: &Api,
-    ctx: &Context,
     target: &Target,
-    wanted: Value,
-) -> Result<Value, ApiError> {
-    let mut request = Request {
+    uid: &str,
+    spec: &Value,
+    seconds: i64,
+) -> Result<Issued, ApiError> {
+    let bound = bound(api, &target.namespace, &target.name, &spec["boundObjectRef"])?;
+    let audiences = strings(&spec["audiences"]);
+    let is_of_pod = bound.as_ref().is_some_and(|bound| bound.kind == "pod");
+    let is_ours = audiences.iter().all(|one| one == ISSUER);
+    let lifetime = if is_of_pod && is_ours && seconds == EXTENDED_SECONDS {
+        (YEAR_SECONDS, Some(seconds))
+    } else {
+        (seconds, None)
+    };
+    let account = (target.name.as_str(), uid);
+    let tokens = api.authenticator.accounts();
+    tokens
+        .issue(&target.namespace, account, &audiences, lifetime, bound.as_ref())
+        .map_err(|error| ApiError::internal(format!("failed to generate token: {error}")))
+}
+
+/// The request as admission sees it.
+fn admission(ctx: &Context, target: &Target, wanted: Value) -> Request {
+    Request {
         operation: Operation::Create,
         kind: GroupVersionKind {
             group: GROUP.into(),
@@ -119,6 +164,7 @@ async fn admitted(
         user: ctx.user.clone(),
         warnings: Vec::new(),
         annotations: ctx.annotations.clone(),
+<<<<<<< HEAD
     };
     api.admission.mutate(&mut request).await?;
     api.admission.validate(&mut request).await?;
@@ -127,9 +173,12 @@ async fn admitted(
         .into_iter()
         .for_each(|warning| ctx.warnings.add(warning));
     Ok(request.object.unwrap_or_default())
+=======
+    }
+>>>>>>> 424fa0d (cluster-server: APIServices: other servers behind this one; certificates and tokens judged as Kubernetes judges them)
 }
 
-fn lifetime(name: &str, spec: &Value) -> Result<i64, ApiError> {
+fn lifetime(spec: &Value) -> Result<i64, ApiError> {
     let seconds = spec["expirationSeconds"]
         .as_i64()
         .unwrap_or(DEFAULT_SECONDS);
@@ -139,7 +188,7 @@ fn lifetime(name: &str, spec: &Value) -> Result<i64, ApiError> {
         _ => "may not specify a duration larger than 2^32 seconds",
     };
     let error = FieldError::invalid(&Path::new("spec.expirationSeconds"), seconds, why);
-    Err(ApiError::invalid(GROUP, "TokenRequest", name, &[error]))
+    Err(ApiError::invalid(GROUP, "TokenRequest", "", &[error]))
 }
 
 /// What the token is to be bound to, which must be there, be the one meant, and belong to the account.
@@ -153,18 +202,17 @@ fn bound(
         return Ok(None);
     }
     let text = |key: &str| reference[key].as_str().unwrap_or_default();
-    let (kind, resource, scope) = match (text("apiVersion"), text("kind")) {
-        ("v1", "Pod") => ("pod", "pods", namespace),
-        ("v1", "Secret") => ("secret", "secrets", namespace),
-        ("v1", "Node") => ("node", "nodes", ""),
-        (version, kind) => {
-            let shown = if version.contains('/') {
-                version.to_owned()
-            } else {
-                format!("/{version}")
-            };
+    let (group, version) = match text("apiVersion").split_once('/') {
+        Some(parts) => parts,
+        None => ("", text("apiVersion")),
+    };
+    let (kind, resource, scope) = match (group, text("kind")) {
+        ("", "Pod") => ("pod", "pods", namespace),
+        ("", "Secret") => ("secret", "secrets", namespace),
+        ("", "Node") => ("node", "nodes", ""),
+        (group, kind) => {
             return Err(ApiError::bad_request(format!(
-                "cannot bind token for serviceaccount {account:?} to object of type {shown}, Kind={kind}"
+                "cannot bind token to object of type {group}/{version}, Kind={kind}"
             )));
         }
     };
@@ -173,27 +221,26 @@ fn bound(
         .store
         .get(resource, scope, name)
         .ok_or_else(|| ApiError::not_found("", resource, name))?;
-    let uid = found.value["metadata"]["uid"].as_str().unwrap_or_default();
-    let meant = text("uid");
-    if !meant.is_empty() && meant != uid {
-        let why = format!(
-            "the UID in the bound object reference ({meant}) does not match the UID in record. The object might have been deleted and then recreated"
-        );
-        return Err(ApiError::conflict("", resource, name, &why));
-    }
     if kind == "pod" && found.value["spec"]["serviceAccountName"] != account {
         return Err(ApiError::bad_request(format!(
             "cannot bind token for serviceaccount {account:?} to pod running with different serviceaccount name."
         )));
     }
+    let (uid, meant) = (meta(&found.value, "uid"), text("uid"));
+    if !meant.is_empty() && meant != uid {
+        let why = format!(
+            "the UID in the bound object reference ({meant}) does not match the UID in record. The object might have been deleted and then recreated"
+        );
+        return Err(ApiError::conflict("", text("kind"), name, &why));
+    }
     let node = found.value["spec"]["nodeName"]
         .as_str()
-        .filter(|_| kind == "pod")
-        .and_then(|node| {
-            let uid = api.store.get("nodes", "", node)?.value["metadata"]["uid"]
-                .as_str()?
-                .to_owned();
-            Some((node.to_owned(), uid))
+        .filter(|node| kind == "pod" && !node.is_empty())
+        .map(|node| {
+            // A node that is gone is told by its name alone.
+            let found = api.store.get("nodes", "", node);
+            let uid = found.map(|node| meta(&node.value, "uid").to_owned());
+            (node.to_owned(), uid.unwrap_or_default())
         });
     Ok(Some(Bound {
         kind: kind.to_owned(),

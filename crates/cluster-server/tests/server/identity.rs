@@ -38,7 +38,7 @@ async fn a_bound_token_names_its_account_and_ends_with_its_pod() {
         .expect("a token")
         .to_owned();
     let authenticator = &cluster.server.api().authenticator;
-    let who = authenticator.user_of(&text, &[]).expect("a user");
+    let who = authenticator.review(&text, &[]).expect("a user").0;
     assert_eq!(who.name, "system:serviceaccount:n:default");
     assert_eq!(
         who.groups,
@@ -51,12 +51,12 @@ async fn a_bound_token_names_its_account_and_ends_with_its_pod() {
     assert_eq!(who.extra["authentication.kubernetes.io/pod-name"], ["p"]);
     assert!(
         authenticator
-            .user_of(&text, &["elsewhere".to_owned()])
-            .is_none()
+            .review(&text, &["elsewhere".to_owned()])
+            .is_err()
     );
     let mut forged = text.clone();
     forged.replace_range(forged.len() - 4.., "AAAA");
-    assert!(authenticator.user_of(&forged, &[]).is_none());
+    assert!(authenticator.review(&forged, &[]).is_err());
     cluster
         .server
         .api()
@@ -64,7 +64,7 @@ async fn a_bound_token_names_its_account_and_ends_with_its_pod() {
         .delete("pods", "n", "p", None)
         .await
         .expect("deleted");
-    assert!(authenticator.user_of(&text, &[]).is_none());
+    assert!(authenticator.review(&text, &[]).is_err());
     cluster.stop().await;
 }
 
@@ -76,7 +76,7 @@ async fn a_token_request_is_refused_where_it_makes_no_sense() {
         .expect_err("refused");
     assert_eq!(
         error.message,
-        "TokenRequest.authentication.k8s.io \"default\" is invalid: spec.expirationSeconds: Invalid value: 10: may not specify a duration less than 10 minutes"
+        "TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: Invalid value: 10: may not specify a duration less than 10 minutes"
     );
     let reference = json!({"apiVersion": "v1", "kind": "Pod", "name": "gone"});
     assert_eq!(

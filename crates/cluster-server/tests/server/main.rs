@@ -6,11 +6,13 @@
     reason = "a test ends where its cluster does not work"
 )]
 
+mod aggregation;
 mod custom_resources;
 mod identity;
 mod services;
 mod stub;
 mod webhooks;
+mod wire;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
