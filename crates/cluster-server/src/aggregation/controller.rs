@@ -96,7 +96,9 @@ async fn register_local(api: &Api) {
     }
     let target = Target::collection(&resource, "");
     // All at once, so that they share a commit.
-    let made = missing.into_iter().map(|body| api.create(&ctx, &target, body));
+    let made = missing
+        .into_iter()
+        .map(|body| api.create(&ctx, &target, body));
     for made in futures::future::join_all(made).await {
         if let Err(error) = made {
             tracing::warn!(%error, "an APIService was not made");

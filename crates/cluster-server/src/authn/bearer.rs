@@ -63,7 +63,8 @@ mod tests {
     fn check(name: &'static str, value: &str, expected: Result<Option<&str>, TokenError>) {
         let mut headers = HeaderMap::new();
         headers.insert(UPGRADE, http::HeaderValue::from_static("websocket"));
-        let value = http::HeaderValue::from_str(value).unwrap_or(http::HeaderValue::from_static(""));
+        let value =
+            http::HeaderValue::from_str(value).unwrap_or(http::HeaderValue::from_static(""));
         headers.insert(name, value);
         let found = if name == "authorization" {
             of_header(&headers)
@@ -82,9 +83,17 @@ mod tests {
         check("authorization", "Bearer", Ok(None));
         let token = "base64url.bearer.authorization.k8s.io.YWJj";
         let protocols = "sec-websocket-protocol";
-        check(protocols, &format!("{token}, v5.channel.k8s.io"), Ok(Some("abc")));
+        check(
+            protocols,
+            &format!("{token}, v5.channel.k8s.io"),
+            Ok(Some("abc")),
+        );
         check(protocols, token, Err(TokenError::Unknown));
-        check(protocols, &format!("{token}, {token}, x"), Err(TokenError::Unknown));
+        check(
+            protocols,
+            &format!("{token}, {token}, x"),
+            Err(TokenError::Unknown),
+        );
         check(protocols, "v5.channel.k8s.io", Ok(None));
     }
 }

@@ -44,7 +44,9 @@ pub enum TokenError {
     #[error("[invalid bearer token, service account token is not valid yet]")]
     Early,
     /// It is meant for somebody else.
-    #[error("[invalid bearer token, token audiences {meant} is invalid for the target audiences {wanted}]")]
+    #[error(
+        "[invalid bearer token, token audiences {meant} is invalid for the target audiences {wanted}]"
+    )]
     Audience {
         /// Whom it is meant for, as Go prints lists.
         meant: String,

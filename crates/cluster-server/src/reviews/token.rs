@@ -65,6 +65,10 @@ pub(super) async fn request(
     api.admission.validate(&mut admission).await?;
     ctx.take_from(&mut admission);
     let issued = issue(api, target, &account, &wanted["spec"], seconds)?;
+    ctx.annotations.insert(
+        "authentication.kubernetes.io/issued-credential-id",
+        issued.credential.as_str(),
+    );
     let until = Timestamp::from_second(issued.at + seconds).map_err(ApiError::internal)?;
     Ok(json!({
         "kind": "TokenRequest", "apiVersion": format!("{GROUP}/v1"), "metadata": wanted["metadata"], "spec": wanted["spec"],
@@ -75,7 +79,11 @@ pub(super) async fn request(
 /// The account's uid. Name, namespace and uid of the request must be the account's, or are filled in.
 fn account(api: &Api, target: &Target, wanted: &mut Value) -> Result<String, ApiError> {
     for (field, actual, words) in [
-        ("name", &target.name, "must match the service account name if specified"),
+        (
+            "name",
+            &target.name,
+            "must match the service account name if specified",
+        ),
         (
             "namespace",
             &target.namespace,
@@ -103,7 +111,12 @@ fn account(api: &Api, target: &Target, wanted: &mut Value) -> Result<String, Api
         let why = format!(
             "the UID in the token request ({given}) does not match the UID of the service account ({uid})"
         );
-        return Err(ApiError::conflict(GROUP, "TokenRequest", &target.name, &why));
+        return Err(ApiError::conflict(
+            GROUP,
+            "TokenRequest",
+            &target.name,
+            &why,
+        ));
     }
     for (field, value) in [
         ("name", target.name.as_str()),
@@ -124,7 +137,12 @@ fn issue(
     spec: &Value,
     seconds: i64,
 ) -> Result<Issued, ApiError> {
-    let bound = bound(api, &target.namespace, &target.name, &spec["boundObjectRef"])?;
+    let bound = bound(
+        api,
+        &target.namespace,
+        &target.name,
+        &spec["boundObjectRef"],
+    )?;
     let audiences = strings(&spec["audiences"]);
     let is_of_pod = bound.as_ref().is_some_and(|bound| bound.kind == "pod");
     let is_ours = audiences.iter().all(|one| one == ISSUER);
@@ -136,7 +154,13 @@ fn issue(
     let account = (target.name.as_str(), uid);
     let tokens = api.authenticator.accounts();
     tokens
-        .issue(&target.namespace, account, &audiences, lifetime, bound.as_ref())
+        .issue(
+            &target.namespace,
+            account,
+            &audiences,
+            lifetime,
+            bound.as_ref(),
+        )
         .map_err(|error| ApiError::internal(format!("failed to generate token: {error}")))
 }
 
@@ -164,18 +188,7 @@ fn admission(ctx: &Context, target: &Target, wanted: Value) -> Request {
         user: ctx.user.clone(),
         warnings: Vec::new(),
         annotations: ctx.annotations.clone(),
-<<<<<<< HEAD
-    };
-    api.admission.mutate(&mut request).await?;
-    api.admission.validate(&mut request).await?;
-    request
-        .warnings
-        .into_iter()
-        .for_each(|warning| ctx.warnings.add(warning));
-    Ok(request.object.unwrap_or_default())
-=======
     }
->>>>>>> 424fa0d (cluster-server: APIServices: other servers behind this one; certificates and tokens judged as Kubernetes judges them)
 }
 
 fn lifetime(spec: &Value) -> Result<i64, ApiError> {

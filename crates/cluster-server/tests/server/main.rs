@@ -7,6 +7,7 @@
 )]
 
 mod aggregation;
+mod credentials;
 mod custom_resources;
 mod identity;
 mod services;
