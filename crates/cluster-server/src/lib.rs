@@ -28,6 +28,7 @@ pub mod api;
 pub mod controllers;
 pub mod crd;
 pub mod kinds;
+pub mod managed;
 pub mod patch;
 pub mod store;
 

@@ -9,6 +9,7 @@ use super::custom::Custom;
 use crate::api::{Api, Context, DeleteOptions, ListOptions, Target};
 use crate::clock::Clock;
 use crate::kinds::{Column, Kinds, Resource};
+use crate::managed::Topology;
 use crate::store::{EventType, Object, Store, StoreError};
 
 /// Keeps a definition until its objects are gone.
@@ -123,6 +124,7 @@ fn resource(definition: &Value, version: &Value) -> Resource {
         selectable_fields: selectable_fields(version),
         columns: columns(version),
         schema: Some(version["schema"]["openAPIV3Schema"].clone()),
+        topology: Topology::default(),
         decode: Arc::new(move |body| decoder.decode(body)),
         strategy: custom,
     }

@@ -71,11 +71,13 @@ pub(super) const POINTER_TEXTS: &[&str] = &[
     "WindowsSecurityContextOptions.runAsUserName",
 ];
 
-/// Lists that may not be set at all, so that an empty one must be seen to be refused (`reflect.DeepEqual` with nil).
+/// Lists that may not be set at all, so that an empty one must be seen to be refused (`reflect.DeepEqual` with nil), and
+/// the one that is reset by an empty one.
 pub(super) const KEPT_LISTS: &[&str] = &[
     "EphemeralContainer.ports",
     "EphemeralContainer.resizePolicy",
     "EphemeralContainer.restartPolicyRules",
+    "ObjectMeta.managedFields",
 ];
 
 /// Optional booleans that are plain values: `false` is left out. All others are pointers.

@@ -10,6 +10,7 @@ mod builtin;
 pub mod config;
 pub mod decode;
 mod go;
+pub mod merging;
 pub mod metadata;
 pub mod names;
 pub mod namespace;

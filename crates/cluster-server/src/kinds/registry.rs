@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{BUILTIN, Decoded, Kind, Strategy};
 use crate::error::ApiError;
+use crate::managed::Topology;
 
 /// Decodes a body of one resource.
 pub type Decoder = Arc<dyn Fn(Value) -> Result<Decoded, ApiError> + Send + Sync>;
@@ -60,6 +61,8 @@ pub struct Resource {
     pub columns: Vec<Column>,
     /// A custom resource's OpenAPI v3 schema, for `/openapi`.
     pub schema: Option<Value>,
+    /// The topology of its objects, once it is needed.
+    pub topology: Topology,
     /// How its bodies are decoded.
     pub decode: Decoder,
     /// What is particular to it.
@@ -86,6 +89,7 @@ impl Resource {
             selectable_fields: Vec::new(),
             columns: Vec::new(),
             schema: None,
+            topology: Topology::default(),
             decode: Arc::new(kind.decode),
             strategy: Arc::new(kind.strategy),
         }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use go_value::go_text;
+pub(crate) use go_value::{go_syntax, go_type};
 pub use json_text::{SyntaxError, parse as parse_json};
 pub use keys::{ListKind, keys_of, merge_key, retains_keys};
 
