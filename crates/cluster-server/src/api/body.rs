@@ -35,21 +35,12 @@ impl Body {
     }
 }
 
-/// How a body's fields that cannot be kept are reported when they are not to be accepted.
-fn problems(duplicates: &[String], unknown: &[String]) -> Vec<String> {
-    let duplicates = duplicates
-        .iter()
-        .map(|path| format!("duplicate field {path:?}"));
-    let mut out: Vec<String> = duplicates
-        .chain(unknown.iter().map(|path| format!("unknown field {path:?}")))
-        .collect();
-    out.dedup();
-    out
-}
-
-/// Meets what was found as the request's `fieldValidation` says; the error is the text of the refusal.
-pub(super) fn meet(ctx: &Context, duplicates: &[String], unknown: &[String]) -> Result<(), String> {
-    let problems = problems(duplicates, unknown);
+/// Meets what was found in a body, and fields that its kind does not have, as the request's `fieldValidation` says; the
+/// error is the text of the refusal.
+pub(super) fn meet(ctx: &Context, found: &[String], unknown: &[String]) -> Result<(), String> {
+    let mut problems = found.to_vec();
+    problems.extend(unknown.iter().map(|path| format!("unknown field {path:?}")));
+    problems.dedup();
     match ctx.field_validation {
         FieldValidation::Strict if !problems.is_empty() => {
             Err(format!("strict decoding error: {}", problems.join(", ")))
@@ -73,6 +64,9 @@ pub(super) fn decode(ctx: &Context, target: &Target, body: Body) -> Result<Value
     } = body;
     check_kind(target, &mut value)?;
     let decoded = (resource.decode)(value)?;
+    let duplicates: Vec<String> = { duplicates.iter() }
+        .map(|path| format!("duplicate field {path:?}"))
+        .collect();
     meet(ctx, &duplicates, &decoded.unknown)
         .map_err(|text| cannot_be_handled(target, &resource.kind, &resource.version, &text))?;
     Ok(typed(target, decoded.object))

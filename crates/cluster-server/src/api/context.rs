@@ -54,6 +54,8 @@ pub struct Context {
     pub dry_run: bool,
     /// Who is to own the fields that are written (`?fieldManager=`).
     pub field_manager: String,
+    /// Whose the written fields are: the field manager, or the program's name of the `User-Agent`.
+    pub manager: String,
     /// What to do about unknown fields.
     pub field_validation: FieldValidation,
     /// Warnings for the client.
@@ -79,6 +81,7 @@ impl Context {
         Self {
             user,
             field_manager: name.to_owned(),
+            manager: name.to_owned(),
             ..Self::default()
         }
     }

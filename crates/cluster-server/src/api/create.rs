@@ -6,10 +6,15 @@ use rand::Rng;
 use serde_json::Value;
 
 use super::body::Body;
+use super::owners::{self, When};
 use super::{Api, Context, Target, admission_request, body, meta, versioned};
 use crate::admission::Operation;
 use crate::error::ApiError;
+use crate::managed;
 use crate::store::Object;
+
+/// How often a name is generated anew where it is taken (`maxNameGenerationCreateAttempts`).
+const NAMES: usize = 8;
 
 impl Api {
     /// Creates an object of the target's collection; with `dry_run` it is only what would be.
@@ -22,33 +27,43 @@ impl Api {
         target: &Target,
         body: impl Into<Body>,
     ) -> Result<Arc<Object>, ApiError> {
-        let object = body::decode(ctx, target, body.into())?;
+        let mut object = body::decode(ctx, target, body.into())?;
         body::note(ctx, target, &object);
-        self.create_decoded(ctx, target, object).await
+        wipe(&mut object);
+        match_namespace(target, &mut object)?;
+        owners::deduplicate(&mut object, ctx, When::OnArrival);
+        target.resource.strategy.default(&mut object);
+        managed::update(None, &mut object, &self.writer(ctx, target));
+        let is_generated =
+            meta(&object, "name").is_empty() && !meta(&object, "generateName").is_empty();
+        for _ in 1..NAMES {
+            match self.create_owned(ctx, target, object.clone()).await {
+                Err(error) if is_generated && error.reason == "AlreadyExists" => {}
+                outcome => return outcome,
+            }
+        }
+        self.create_owned(ctx, target, object).await
     }
 
-    /// [`create`](Self::create) of what is decoded already.
-    pub(super) async fn create_decoded(
+    /// [`create`](Self::create) of what is decoded, defaulted and somebody's already.
+    pub(super) async fn create_owned(
         &self,
         ctx: &Context,
         target: &Target,
-        mut object: Value,
+        object: Value,
     ) -> Result<Arc<Object>, ApiError> {
         let strategy = &target.resource.strategy;
-        match_namespace(target, &mut object)?;
-        wipe(&mut object);
-        strategy.default(&mut object);
         let mut target = target.clone();
         meta(&object, "name").clone_into(&mut target.name);
         let mut request = admission_request(ctx, &target, Operation::Create);
         request.options = Some(ctx.options("CreateOptions"));
         request.object = Some(object);
-        self.mutate(&mut request, ctx).await?;
-        let mut object = request.object.take().unwrap_or_default();
+        let mut object = self.mutate_owned(&mut request, ctx).await?;
         strategy.default(&mut object);
 
         self.fill(&mut object);
         meta(&object, "name").clone_into(&mut target.name);
+        match_namespace(&target, &mut object)?;
         strategy.prepare_create(&mut object);
         let mut errors = super::merged::metadata_create(&target, &object);
         errors.extend(strategy.validate_create(&object));
@@ -63,7 +78,6 @@ impl Api {
         for text in strategy.warnings(&target.subresource, &object, None) {
             ctx.warnings.add(text);
         }
-        // Twice of a name is found before the validating webhooks are bothered, as Kubernetes' store does for most.
         request.object = Some(object);
         request.name.clone_from(&target.name);
         self.validate(&mut request, ctx).await?;
@@ -75,25 +89,23 @@ impl Api {
         &self,
         ctx: &Context,
         target: &Target,
-        object: Value,
+        mut object: Value,
     ) -> Result<Arc<Object>, ApiError> {
         let key = target.resource.key();
-        let taken = || {
-            ApiError::already_exists(
-                &target.resource.group,
-                &target.resource.plural,
-                &target.name,
-            )
-        };
         if let Some(there) = self.store.get(&key, &target.namespace, &target.name) {
-            let mut error = taken();
-            if !meta(&there.value, "deletionTimestamp").is_empty() {
-                error.message = format!("object is being deleted: {}", error.message);
-            }
-            return Err(error);
+            let is_going = !meta(&there.value, "deletionTimestamp").is_empty();
+            return Err(taken(target, &object, is_going));
         }
         if ctx.dry_run {
             return Ok(Arc::new(Object::new(object, 0)));
+        }
+        let revision = meta(&object, "resourceVersion").parse::<u64>();
+        if revision.is_ok_and(|revision| revision != 0) {
+            let why = "resourceVersion should not be set on objects to be created";
+            return Err(ApiError::new(500, "", why));
+        }
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.shift_remove("resourceVersion");
         }
         let stored = self
             .store
@@ -115,6 +127,21 @@ impl Api {
         metadata["uid"] = uuid::Uuid::new_v4().to_string().into();
         metadata["creationTimestamp"] = self.clock.now_text().into();
     }
+}
+
+/// The name is another object's (`rest.CheckGeneratedNameError`).
+fn taken(target: &Target, object: &Value, is_going: bool) -> ApiError {
+    let resource = &target.resource;
+    let mut error = ApiError::already_exists(&resource.group, &resource.plural, &target.name);
+    if !meta(object, "generateName").is_empty() {
+        error.message += ", the server was not able to generate a unique name for the object";
+        if let Some(details) = &mut error.details {
+            details["retryAfterSeconds"] = 1.into();
+        }
+    } else if is_going {
+        error.message = format!("object is being deleted: {}", error.message);
+    }
+    error
 }
 
 /// `names.SimpleNameGenerator`: the base, cut to 58 characters, and five random ones without vowels.
@@ -143,7 +170,7 @@ pub(super) fn match_namespace(target: &Target, object: &mut Value) -> Result<(),
     }
     if target.namespace.is_empty() {
         if let Some(metadata) = object["metadata"].as_object_mut() {
-            metadata.remove("namespace");
+            metadata.shift_remove("namespace");
         }
     } else {
         object["metadata"]["namespace"] = target.namespace.clone().into();
@@ -152,7 +179,7 @@ pub(super) fn match_namespace(target: &Target, object: &mut Value) -> Result<(),
 }
 
 /// `rest.WipeObjectMetaSystemFields`, and what only an update may carry.
-fn wipe(object: &mut Value) {
+pub(super) fn wipe(object: &mut Value) {
     if let Some(metadata) = object["metadata"].as_object_mut() {
         for field in [
             "creationTimestamp",
@@ -160,10 +187,8 @@ fn wipe(object: &mut Value) {
             "deletionTimestamp",
             "deletionGracePeriodSeconds",
             "selfLink",
-            "resourceVersion",
-            "generation",
         ] {
-            metadata.remove(field);
+            metadata.shift_remove(field);
         }
     }
 }

@@ -12,6 +12,8 @@ mod field_selector;
 mod graceful;
 mod list;
 mod merged;
+mod owners;
+mod ownership;
 mod patch;
 mod selector;
 mod update;

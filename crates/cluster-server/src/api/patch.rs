@@ -1,14 +1,15 @@
 //! `patch`: a change of what is there, repeated on what others made of it meanwhile.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
-use super::merged::{Failure, insisted};
+use super::create::match_namespace;
+use super::merged::{self, Change, Failure};
 use super::update::Updated;
 use super::{Api, Context, Target, body, meta};
 use crate::error::ApiError;
-use crate::patch::{PatchError, Prepared, apply::Manager};
+use crate::field::{FieldError, Path};
+use crate::managed::{self, Writer};
+use crate::patch::{PatchError, Prepared};
 use crate::store::Object;
 
 /// What a patch's bytes are.
@@ -36,11 +37,11 @@ pub struct Patch {
     pub bytes: bytes::Bytes,
 }
 
-/// How often a patch that insists on no revision is tried (`patch.go` gives up sooner; nobody minds).
+/// How often a patch that insists on no revision is tried against others.
 const TRIES: usize = 50;
 
 impl Api {
-    /// Patches an object or what the target's subresource is about.
+    /// Patches an object or what the target's subresource is about; an apply creates what is not there.
     ///
     /// # Errors
     /// 400 no patch · 403 admission · 404 · 409 stale revision or fields of others · 415 not this type here · 422.
@@ -50,144 +51,127 @@ impl Api {
         target: &Target,
         patch: &Patch,
     ) -> Result<Updated, ApiError> {
-        let resource = &target.resource;
-        if resource.custom && patch.kind == PatchType::Strategic {
-            return Err(ApiError::new(
-                415,
-                "UnsupportedMediaType",
-                "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, \
-                 application/merge-patch+json, application/apply-patch+yaml",
-            ));
+        if target.resource.custom && patch.kind == PatchType::Strategic {
+            return Err(unsupported());
         }
-        let prepared = Prepared::parse(patch.kind, &patch.bytes).map_err(|e| refused(&e))?;
+        let force = match patch.kind {
+            PatchType::Apply { .. } if ctx.field_manager.is_empty() => return Err(no_manager()),
+            PatchType::Apply { force } => Some(force),
+            _ => None,
+        };
+        let prepared = Prepared::parse(patch.kind, &patch.bytes, ctx.field_validation);
+        let writer = self.writer(ctx, target);
         for _ in 0..TRIES {
             let old = match self.get(target) {
-                Ok(old) => old,
-                Err(missing) if target.subresource.is_empty() => {
-                    return self
-                        .apply_new(ctx, target, &prepared)
-                        .await
-                        .unwrap_or(Err(missing));
-                }
+                Ok(old) => Some(old),
+                Err(_) if force.is_some() && target.subresource.is_empty() => None,
                 Err(missing) => return Err(missing),
             };
-            let new = self.patched(ctx, target, &prepared, &old)?;
-            match self
-                .replace_patched(ctx, target, new, &old, patch.kind)
-                .await
-            {
+            let prepared = prepared.as_ref().map_err(refused)?;
+            let mut new = match force {
+                Some(force) => applied(ctx, target, prepared, old.as_deref(), &writer, force)?,
+                None => patched(ctx, target, prepared, old.as_deref(), &writer)?,
+            };
+            match_namespace(target, &mut new)?;
+            merged::check_name(target, &new)?;
+            let Some(old) = old else {
+                return self.apply_new(ctx, target, new).await;
+            };
+            let change = Change { new, old: &old };
+            match self.replace(ctx, target, change).await {
                 Ok(object) => {
                     return Ok(Updated {
                         object,
                         created: false,
                     });
                 }
-                Err(Failure::Lost) if prepared.is_retried() => {}
-                Err(failure) => return Err(failure.into_error(target)),
+                Err(Failure::Lost) => {}
+                Err(Failure::Refused(error)) => return Err(error),
             }
         }
         Err(Failure::Lost.into_error(target))
     }
 
-    async fn replace_patched(
-        &self,
-        ctx: &Context,
-        target: &Target,
-        new: Value,
-        old: &Arc<Object>,
-        kind: PatchType,
-    ) -> Result<Arc<Object>, Failure> {
-        if insisted(&new)
-            .ok()
-            .flatten()
-            .is_some_and(|revision| revision != old.revision)
-        {
-            let (group, plural) = (&target.resource.group, &target.resource.plural);
-            return Err(ApiError::modified(group, plural, &target.name).into());
-        }
-        let options = if matches!(kind, PatchType::Apply { .. }) {
-            "PatchOptions"
-        } else {
-            "UpdateOptions"
-        };
-        self.replace(ctx, target, new, old, options).await
-    }
-
-    /// The object as the patch wants it.
-    fn patched(
-        &self,
-        ctx: &Context,
-        target: &Target,
-        prepared: &Prepared,
-        old: &Object,
-    ) -> Result<Value, ApiError> {
-        let resource = &target.resource;
-        let manager = self.manager(ctx, target);
-        let patched = prepared
-            .apply(&old.value, resource, &manager)
-            .map_err(|e| refused(&e))?;
-        let decoded = (resource.decode)(patched.clone()).map_err(|error| {
-            let text = strip_decode_prefix(&resource.kind, &resource.version, &error.message);
-            refused(&prepared.mistyped(&patched, text))
-        })?;
-        let object = body::typed(target, decoded.object);
-        body::meet(ctx, prepared.duplicates(), &decoded.unknown)
-            .map_err(|text| refused(&prepared.mistyped(&patched, text)))?;
-        let (name, namespace) = (meta(&object, "name"), meta(&object, "namespace"));
-        if name != target.name {
-            let text = format!(
-                "the name of the object ({name}) does not match the name on the URL ({})",
-                target.name
-            );
-            return Err(ApiError::bad_request(text));
-        }
-        if namespace != target.namespace {
-            let text = "the namespace of the provided object does not match the namespace sent on the request";
-            return Err(ApiError::bad_request(text));
-        }
-        Ok(object)
-    }
-
-    /// An apply to a name that is not there creates it; other patches do not.
+    /// An apply to a name that is not there creates it.
     async fn apply_new(
         &self,
         ctx: &Context,
         target: &Target,
-        prepared: &Prepared,
-    ) -> Option<Result<Updated, ApiError>> {
-        let manager = self.manager(ctx, target);
-        let object = prepared.applied_new(&target.resource, &manager)?;
-        let mut object = match object {
-            Ok(object) => object,
-            Err(error) => return Some(Err(refused(&error))),
-        };
-        if meta(&object, "name").is_empty() {
-            object["metadata"]["name"] = target.name.clone().into();
+        mut object: Value,
+    ) -> Result<Updated, ApiError> {
+        let uid = meta(&object, "uid");
+        if !uid.is_empty() {
+            let resource = &target.resource;
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            );
+            return Err(ApiError::conflict(
+                &resource.group,
+                &resource.plural,
+                &target.name,
+                &why,
+            ));
         }
-        let created = self
-            .create(
-                ctx,
-                &Target {
-                    name: String::new(),
-                    ..target.clone()
-                },
-                object,
-            )
-            .await;
-        Some(created.map(|object| Updated {
-            object,
-            created: true,
-        }))
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.shift_remove("resourceVersion");
+        }
+        self.create_instead(ctx, target, object).await
     }
+}
 
-    fn manager(&self, ctx: &Context, target: &Target) -> Manager {
-        Manager {
-            name: ctx.field_manager.clone(),
-            api_version: target.resource.api_version(),
-            subresource: target.subresource.clone(),
-            time: self.clock.now_text(),
-        }
-    }
+/// The object as a patch of another type than apply wants it.
+fn patched(
+    ctx: &Context,
+    target: &Target,
+    prepared: &Prepared,
+    old: Option<&Object>,
+    writer: &Writer,
+) -> Result<Value, ApiError> {
+    let resource = &target.resource;
+    let current = old.map_or(writer.empty.as_ref(), |old| &old.value);
+    let patched = prepared.apply(current).map_err(|e| refused(&e))?;
+    let decoded = (resource.decode)(patched.clone()).map_err(|error| {
+        let text = strip_decode_prefix(&resource.kind, &resource.version, &error.message);
+        refused(&prepared.mistyped(&patched, text))
+    })?;
+    let mut object = body::typed(target, decoded.object);
+    body::meet(ctx, prepared.problems(), &decoded.unknown)
+        .map_err(|text| refused(&prepared.mistyped(&patched, text)))?;
+    resource.strategy.default(&mut object);
+    managed::update(Some(current), &mut object, writer);
+    Ok(object)
+}
+
+/// The object as an apply wants it.
+fn applied(
+    ctx: &Context,
+    target: &Target,
+    prepared: &Prepared,
+    old: Option<&Object>,
+    writer: &Writer,
+    force: bool,
+) -> Result<Value, ApiError> {
+    let resource = &target.resource;
+    let config = prepared.value();
+    let current = old.map(|old| &old.value);
+    let merged = managed::apply(current, config, &resource.kind, writer, force)
+        .map_err(|error| managed::refusal(&error))?;
+    let decoded = (resource.decode)(merged).map_err(|error| {
+        let (group, version) = (&resource.group, &resource.version);
+        let kind = format!("{group}/{version}, Kind={}", resource.kind);
+        let why = strip_decode_prefix(&resource.kind, version, &error.message);
+        let text = format!(
+            "failed to convert new object ({}/{}; {kind}) to proper version: unable to convert unstructured object to {kind}: {why}",
+            meta(config, "namespace"),
+            meta(config, "name"),
+        );
+        ApiError::new(500, "", text)
+    })?;
+    body::meet(ctx, prepared.problems(), &[])
+        .map_err(|text| ApiError::bad_request(format!("error {text}")))?;
+    let mut object = body::typed(target, decoded.object);
+    resource.strategy.default(&mut object);
+    Ok(object)
 }
 
 /// `Pod in version "v1" cannot be handled as a Pod: ` is said of bodies, not of patches.
@@ -196,44 +180,40 @@ fn strip_decode_prefix(kind: &str, version: &str, message: &str) -> String {
     message.strip_prefix(&prefix).unwrap_or(message).to_owned()
 }
 
+/// Custom resources have no Go types that a strategic merge could go by.
+fn unsupported() -> ApiError {
+    ApiError::new(
+        415,
+        "UnsupportedMediaType",
+        "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, \
+         application/merge-patch+json, application/apply-patch+yaml",
+    )
+}
+
+fn no_manager() -> ApiError {
+    let field = Path::new("fieldManager");
+    let error = FieldError::required(&field, "is required for apply patch");
+    ApiError::invalid("meta.k8s.io", "PatchOptions", "", &[error])
+}
+
 /// What a patch that cannot be applied is answered.
 fn refused(error: &PatchError) -> ApiError {
     match error {
-        PatchError::Syntax(syntax) => ApiError::bad_request(syntax.to_string()),
         PatchError::Malformed(text) => ApiError::bad_request(text.clone()),
         PatchError::TooManyOperations(text) => ApiError::too_large(text.clone()),
-        PatchError::Rejected => {
-            let message = "the server rejected our request due to an error in our request";
-            let details = Some(serde_json::json!({}));
-            ApiError {
-                details,
-                ..ApiError::new(422, "Invalid", message)
-            }
-        }
-        PatchError::NoMergeKey(text) => ApiError::new(500, "", text.clone()),
+        PatchError::Rejected => ApiError {
+            details: Some(serde_json::json!({})),
+            ..ApiError::new(
+                422,
+                "Invalid",
+                "the server rejected our request due to an error in our request",
+            )
+        },
+        PatchError::Unmergeable(text) => ApiError::new(500, "", text.clone()),
         PatchError::Mistyped { value, text } => {
-            let field = crate::field::Path::new("patch");
-            ApiError::invalid(
-                "",
-                "",
-                "",
-                &[crate::field::FieldError::invalid(
-                    &field,
-                    value.clone(),
-                    text.clone(),
-                )],
-            )
+            let field = Path::new("patch");
+            let error = FieldError::invalid(&field, value.clone(), text.clone());
+            ApiError::invalid("", "", "", &[error])
         }
-        PatchError::NoManager => {
-            let field = crate::field::Path::new("fieldManager");
-            let why = "is required for apply patch";
-            ApiError::invalid(
-                "meta.k8s.io",
-                "PatchOptions",
-                "",
-                &[crate::field::FieldError::required(&field, why)],
-            )
-        }
-        PatchError::Conflicts(conflicts) => conflicts.to_api_error(),
     }
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::body::Body;
-use super::create::match_namespace;
-use super::merged::{Failure, insisted};
+use super::create::{match_namespace, wipe};
+use super::merged::{self, Change, Failure};
+use super::owners::{self, When};
 use super::{Api, Context, Target, body, meta};
 use crate::error::ApiError;
-use crate::field::{FieldError, Path};
+use crate::managed;
 use crate::store::Object;
 
 /// How often a write that insists on no revision is tried against others.
@@ -36,109 +39,52 @@ impl Api {
         let mut new = body::decode(ctx, target, body.into())?;
         body::note(ctx, target, &new);
         match_namespace(target, &mut new)?;
-        let name = meta(&new, "name").to_owned();
-        if name.is_empty() {
-            new["metadata"]["name"] = target.name.clone().into();
-        } else if name != target.name {
-            let text = format!(
-                "the name of the object ({name}) does not match the name on the URL ({})",
-                target.name
-            );
-            return Err(ApiError::bad_request(text));
-        }
+        merged::check_name(target, &new)?;
+        owners::deduplicate(&mut new, ctx, When::OnArrival);
+        let strategy = &target.resource.strategy;
+        strategy.default(&mut new);
+        let writer = self.writer(ctx, target);
         for _ in 0..TRIES {
+            let mut new = new.clone();
             let Ok(old) = self.get(target) else {
-                if !target.resource.strategy.allow_create_on_update()
-                    || !target.subresource.is_empty()
-                {
+                if !strategy.allow_create_on_update() || !target.subresource.is_empty() {
                     return Err(target.not_found());
                 }
-                let object = self.create_decoded(ctx, target, new).await?;
-                return Ok(Updated {
-                    object,
-                    created: true,
-                });
+                managed::update(None, &mut new, &writer);
+                return self.create_instead(ctx, target, new).await;
             };
-            check(target, &new, &old)?;
-            match self
-                .replace(ctx, target, new.clone(), &old, "UpdateOptions")
-                .await
-            {
+            merged::check_uid(target, &new, &old)?;
+            managed::update(Some(&old.value), &mut new, &writer);
+            let change = Change { new, old: &old };
+            match self.replace(ctx, target, change).await {
                 Ok(object) => {
                     return Ok(Updated {
                         object,
                         created: false,
                     });
                 }
-                Err(Failure::Lost) if insisted(&new).is_ok_and(|r| r.is_none()) => {}
-                Err(failure) => return Err(failure.into_error(target)),
+                Err(Failure::Lost) => {}
+                Err(Failure::Refused(error)) => return Err(error),
             }
         }
         Err(Failure::Lost.into_error(target))
     }
-}
 
-/// The body's own preconditions: uid and revision.
-fn check(target: &Target, new: &serde_json::Value, old: &Object) -> Result<(), ApiError> {
-    let resource = &target.resource;
-    let (uid, stored) = (meta(new, "uid"), meta(&old.value, "uid"));
-    if !uid.is_empty() && uid != stored {
-        let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"
-        );
-        return Err(ApiError::conflict(
-            &resource.group,
-            &resource.plural,
-            &target.name,
-            &why,
-        ));
-    }
-    let field = Path::new("metadata").child("resourceVersion");
-    let invalid = |value: &str, why: &str| {
-        let error = FieldError::invalid(&field, value, why);
-        ApiError::invalid(&resource.group, &resource.kind, &target.name, &[error])
-    };
-    match insisted(new) {
-        Err(text) => Err(invalid(
-            &text,
-            "must be a resource version that this server gave out",
-        )),
-        Ok(Some(revision)) if revision != old.revision => Err(ApiError::modified(
-            &resource.group,
-            &resource.plural,
-            &target.name,
-        )),
-        Ok(None) if !unconditional(&resource.key(), resource.custom) => {
-            let mut error = FieldError::invalid(&field, 0, "must be specified for an update");
-            error.fault = crate::field::Fault::Invalid(serde_json::json!(0));
-            let mut refused =
-                ApiError::invalid(&resource.group, &resource.kind, &target.name, &[error]);
-            // Kubernetes prints the zero of an unsigned integer.
-            refused.message = refused
-                .message
-                .replace("Invalid value: 0:", "Invalid value: 0x0:");
-            if let Some(cause) = refused
-                .details
-                .as_mut()
-                .and_then(|d| d["causes"].get_mut(0))
-            {
-                cause["message"] = "Invalid value: 0x0: must be specified for an update".into();
-            }
-            Err(refused)
+    /// Creates what was to be updated or applied and is not there.
+    pub(super) async fn create_instead(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        mut object: Value,
+    ) -> Result<Updated, ApiError> {
+        wipe(&mut object);
+        if meta(&object, "name").is_empty() {
+            object["metadata"]["name"] = target.name.clone().into();
         }
-        Ok(_) => Ok(()),
+        let object = self.create_owned(ctx, target, object).await?;
+        Ok(Updated {
+            object,
+            created: true,
+        })
     }
-}
-
-/// `AllowUnconditionalUpdate`.
-fn unconditional(resource: &str, custom: bool) -> bool {
-    const STRICT: [&str; 6] = [
-        "leases.coordination.k8s.io",
-        "customresourcedefinitions.apiextensions.k8s.io",
-        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
-        "validatingwebhookconfigurations.admissionregistration.k8s.io",
-        "runtimeclasses.node.k8s.io",
-        "poddisruptionbudgets.policy",
-    ];
-    !custom && !STRICT.contains(&resource)
 }

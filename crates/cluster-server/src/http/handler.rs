@@ -129,6 +129,7 @@ impl Handler {
             warnings: warnings.clone(),
             annotations: trail.annotations(),
             trail: trail.clone(),
+            manager: program(request.headers()),
             ..Context::default()
         };
         if let Some(remote) = self.api.aggregation.remote_of(request.uri().path()) {
@@ -240,4 +241,20 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 fn selected_name(query: &Query) -> Option<String> {
     let text = query.get("fieldSelector")?;
     FieldSelector::named(text)
+}
+
+/// The program's name of the `User-Agent`, as a field manager (`prefixFromUserAgent`).
+fn program(headers: &http::HeaderMap) -> String {
+    const MAX: usize = 128;
+    let agent = headers.get(http::header::USER_AGENT);
+    let agent = agent.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let name = agent.as_deref().and_then(|agent| agent.split('/').next());
+    let mut out = String::new();
+    for c in name.unwrap_or_default().chars().filter(|c| !c.is_control()) {
+        if out.len() + c.len_utf8() > MAX {
+            break;
+        }
+        out.push(c);
+    }
+    out
 }

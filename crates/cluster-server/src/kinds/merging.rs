@@ -182,7 +182,10 @@ mod tests {
     fn fields_are_found_by_their_type() {
         let ports = of_field("Container", "ports").expect("is listed");
         assert_eq!(ports.patch.key(), Some("containerPort"));
-        assert_eq!(ports.topology, Topology::Map(&["containerPort", "protocol"]));
+        assert_eq!(
+            ports.topology,
+            Topology::Map(&["containerPort", "protocol"])
+        );
         assert_eq!(of_field("Container", "command"), None);
         assert_eq!(of_field("NetworkPolicyIngressRule", "ports"), None);
     }

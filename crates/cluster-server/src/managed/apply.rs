@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::compare::Comparison;
 use super::entries::{self, Id, Managed, Operation};
 use super::set::FieldSet;
-use super::updater::{self, Taken, UpdateError};
 use super::update::{recorded, stripped, without_entries};
+use super::updater::{self, Taken, UpdateError};
 use super::{Writer, element, fields, validate};
 
 /// What `kubectl apply` without `--server-side` leaves behind.
@@ -94,7 +94,9 @@ fn check(config: &Value, kind: &str, writer: &Writer) -> Result<(), ApplyError> 
     let (version, given) = (text("apiVersion"), text("kind"));
     if version != writer.versions.current || given != kind {
         let found = printed_kind(version, given);
-        return Err(ApplyError::BadRequest(format!("invalid object type: {found}")));
+        return Err(ApplyError::BadRequest(format!(
+            "invalid object type: {found}"
+        )));
     }
     if config["metadata"]["managedFields"].is_array() {
         let text = "metadata.managedFields must be nil";
@@ -134,7 +136,12 @@ fn merged(
         managed = recorded(&writer.empty, &bare, managed, writer, BEFORE)?;
     }
     let version = &writer.versions.current;
-    let own = Id::new(&writer.manager, Operation::Apply, version, &writer.subresource);
+    let own = Id::new(
+        &writer.manager,
+        Operation::Apply,
+        version,
+        &writer.subresource,
+    );
     let (object, mut managed) = updater::apply(writer, &bare, config, managed, &own, force)?;
     if let Some(owned) = managed.get_mut(&own) {
         owned.set = stripped(&owned.set);
@@ -154,7 +161,11 @@ fn without_own_conflicts(live: &Value, taken: Taken, writer: &Writer) -> Result<
         return Err(taken);
     };
     let (_, others): (Taken, Taken) = taken.into_iter().partition(|(_, path)| own.has(path));
-    if others.is_empty() { Ok(()) } else { Err(others) }
+    if others.is_empty() {
+        Ok(())
+    } else {
+        Err(others)
+    }
 }
 
 /// Fields of the last client-side apply that are still as it left them.
@@ -175,12 +186,17 @@ fn last_applied(live: &Value, writer: &Writer) -> Option<FieldSet> {
 /// Keeps the annotation of client-side apply true where there is one (`lastAppliedUpdater`).
 fn renew_last_applied(object: &mut Value, config: &Value) {
     let annotations = &mut object["metadata"]["annotations"];
-    let is_there = annotations[LAST_APPLIED].as_str().is_some_and(|text| !text.is_empty());
+    let is_there = annotations[LAST_APPLIED]
+        .as_str()
+        .is_some_and(|text| !text.is_empty());
     let Some(annotations) = annotations.as_object_mut().filter(|_| is_there) else {
         return;
     };
     let mut config = config.clone();
-    if let Some(given) = config["metadata"].get_mut("annotations").and_then(Value::as_object_mut) {
+    if let Some(given) = config["metadata"]
+        .get_mut("annotations")
+        .and_then(Value::as_object_mut)
+    {
         given.shift_remove(LAST_APPLIED);
     }
     sort(&mut config);

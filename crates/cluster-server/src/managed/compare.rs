@@ -139,12 +139,7 @@ impl<'a> Walk<'a> {
     }
 
     /// One element, of which either side may have several.
-    fn item(
-        &mut self,
-        kind: TypeId,
-        old: &[&'a Value],
-        new: &[&'a Value],
-    ) -> Result<(), String> {
+    fn item(&mut self, kind: TypeId, old: &[&'a Value], new: &[&'a Value]) -> Result<(), String> {
         match (old, new) {
             ([] | [_], [] | [_]) => {
                 self.value(kind, old.first().copied(), new.first().copied())?;
@@ -176,7 +171,10 @@ impl<'a> Walk<'a> {
         old: Option<&'a Value>,
         new: Option<&'a Value>,
     ) -> Result<IsLeaf, String> {
-        let (before, after) = (old.and_then(Value::as_object), new.and_then(Value::as_object));
+        let (before, after) = (
+            old.and_then(Value::as_object),
+            new.and_then(Value::as_object),
+        );
         let is_empty = |fields: Option<&serde_json::Map<String, Value>>| {
             fields.is_none_or(serde_json::Map::is_empty)
         };
@@ -215,9 +213,7 @@ impl<'a> Walk<'a> {
 
 /// The elements of a list; none of what is no list.
 pub(super) fn items(value: Option<&Value>) -> &[Value] {
-    value
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 fn indexed<'a>(
@@ -226,8 +222,7 @@ fn indexed<'a>(
 ) -> Result<BTreeMap<Element, Vec<&'a Value>>, String> {
     let mut out: BTreeMap<Element, Vec<&Value>> = BTreeMap::new();
     for (at, item) in items.iter().enumerate() {
-        let name =
-            Schema::element_of(list, item).map_err(|why| format!("element {at}: {why}"))?;
+        let name = Schema::element_of(list, item).map_err(|why| format!("element {at}: {why}"))?;
         out.entry(name).or_default().push(item);
     }
     Ok(out)
@@ -242,7 +237,9 @@ mod tests {
 
     #[test]
     fn a_change_is_told_by_the_fields_that_it_adds_changes_and_removes() {
-        let pods = Kinds::default().resolve("", "v1", "pods").expect("is served");
+        let pods = Kinds::default()
+            .resolve("", "v1", "pods")
+            .expect("is served");
         let old = json!({"spec": {"containers": [{"name": "a", "image": "x", "tty": true}], "nodeSelector": {"a": "b"}}});
         let new = json!({"spec": {"containers": [{"name": "a", "image": "y"}, {"name": "b"}], "nodeSelector": {"a": "c"}}});
         let found = Comparison::of(&Schema::of(&pods), &old, &new).expect("compares");

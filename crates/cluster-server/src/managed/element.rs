@@ -25,13 +25,11 @@ impl Json {
 impl Ord for Json {
     fn cmp(&self, other: &Self) -> Ordering {
         match (&self.0, &other.0) {
-            (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
-                (Some(a), Some(b)) => a.cmp(&b),
-                _ => {
-                    let float = |n: &serde_json::Number| n.as_f64().unwrap_or_default();
-                    float(a).total_cmp(&float(b))
-                }
-            },
+            (Value::Number(a), Value::Number(b)) => {
+                let float = |n: &serde_json::Number| n.as_f64().unwrap_or_default();
+                let whole = a.as_i64().zip(b.as_i64()).map(|(a, b)| a.cmp(&b));
+                whole.unwrap_or_else(|| float(a).total_cmp(&float(b)))
+            }
             (Value::String(a), Value::String(b)) => a.cmp(b),
             (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
             (a @ (Value::Array(_) | Value::Object(_)), b) if self.rank() == other.rank() => {
@@ -108,8 +106,7 @@ impl Element {
                 .map(|value| Self::Value(Json(value)))
                 .map_err(|_| content()),
             "k:" => {
-                let keys: Map<String, Value> =
-                    serde_json::from_str(rest).map_err(|_| content())?;
+                let keys: Map<String, Value> = serde_json::from_str(rest).map_err(|_| content())?;
                 Ok(Self::keyed(keys.into_iter().collect()))
             }
             "i:" => rest.parse().map(Self::Index).map_err(|_| content()),

@@ -130,7 +130,10 @@ pub fn check(object: &Value) -> Result<(), String> {
 pub(super) fn encode(object: &mut Value, managed: &Managed) {
     let mut all: Vec<(&Id, &Owned)> = managed.iter().collect();
     all.sort_by_key(|(id, owned)| (id.operation, &owned.time, &id.manager, &owned.api_version));
-    let list: Vec<Value> = all.into_iter().map(|(id, owned)| entry(id, owned)).collect();
+    let list: Vec<Value> = all
+        .into_iter()
+        .map(|(id, owned)| entry(id, owned))
+        .collect();
     if list.is_empty() {
         strip(object);
     } else {
@@ -201,20 +204,34 @@ mod tests {
                 "fieldsType": "FieldsV1", "fieldsV1": {"f:a": {}}})
         };
         let (first, second) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
-        let list = json!([of("b", "Update", second), of("c", "Update", first), of("z", "Apply", second)]);
+        let list = json!([
+            of("b", "Update", second),
+            of("c", "Update", first),
+            of("z", "Apply", second)
+        ]);
         let mut object = json!({"metadata": {}});
         encode(&mut object, &decode(&list).expect("reads"));
         assert_eq!(
             object["metadata"]["managedFields"],
-            json!([of("z", "Apply", second), of("c", "Update", first), of("b", "Update", second)])
+            json!([
+                of("z", "Apply", second),
+                of("c", "Update", first),
+                of("b", "Update", second)
+            ])
         );
     }
 
     #[test]
     fn entries_that_cannot_be_read_are_rejected() {
         let cases = [
-            (json!({"operation": "Patch"}), "operation must be `Apply` or `Update`"),
-            (json!({"operation": "Apply"}), "apiVersion must not be empty"),
+            (
+                json!({"operation": "Patch"}),
+                "operation must be `Apply` or `Update`",
+            ),
+            (
+                json!({"operation": "Apply"}),
+                "apiVersion must not be empty",
+            ),
             (
                 json!({"operation": "Apply", "apiVersion": "v1"}),
                 "missing fieldsType in managed fields entry 0",

@@ -91,7 +91,9 @@ mod tests {
 
     #[test]
     fn the_fields_of_a_pod_are_those_that_kubernetes_names() {
-        let pods = Kinds::default().resolve("", "v1", "pods").expect("is served");
+        let pods = Kinds::default()
+            .resolve("", "v1", "pods")
+            .expect("is served");
         let object = json!({
             "metadata": {"labels": {"a": "b"}, "finalizers": ["x/y"]},
             "spec": {

@@ -38,7 +38,9 @@ fn merge_map(
     live: Option<&Value>,
     wanted: &Value,
 ) -> Result<Option<Value>, String> {
-    let before = live.and_then(Value::as_object).filter(|map| !map.is_empty());
+    let before = live
+        .and_then(Value::as_object)
+        .filter(|map| !map.is_empty());
     let after = wanted.as_object().filter(|map| !map.is_empty());
     if map.atomic || before.is_none() && after.is_none() {
         return Ok(Some(wanted.clone()));
@@ -170,7 +172,9 @@ mod tests {
     use crate::kinds::Kinds;
 
     fn names(live: &[&str], config: &[&str]) -> Vec<String> {
-        let pods = Kinds::default().resolve("", "v1", "pods").expect("is served");
+        let pods = Kinds::default()
+            .resolve("", "v1", "pods")
+            .expect("is served");
         let pod = |names: &[&str]| {
             let containers: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
             json!({"spec": {"containers": containers}})
@@ -185,7 +189,10 @@ mod tests {
     fn the_order_is_the_configurations_and_others_keep_their_place() {
         assert_eq!(names(&["a", "b"], &["b", "a"]), ["b", "a"]);
         assert_eq!(names(&["x", "a", "b"], &["a", "b"]), ["x", "a", "b"]);
-        assert_eq!(names(&["a", "x", "b"], &["a", "c", "b"]), ["a", "x", "c", "b"]);
+        assert_eq!(
+            names(&["a", "x", "b"], &["a", "c", "b"]),
+            ["a", "x", "c", "b"]
+        );
         assert_eq!(names(&[], &["b", "a"]), ["b", "a"]);
         assert_eq!(names(&["a"], &[]), ["a"]);
     }

@@ -24,12 +24,14 @@ mod entries;
 mod reset;
 
 mod apply;
+mod refusal;
 mod update;
 mod updater;
 
 pub use apply::{ApplyError, Conflict, apply};
 pub use element::Element;
 pub use entries::{check, ignore_times};
+pub use refusal::refusal;
 pub use reset::Reset;
 pub use set::FieldSet;
 pub use update::update;

@@ -125,7 +125,9 @@ impl Atom {
             map.or(self.scalar.map(Form::Scalar))
                 .or(self.list.as_ref().map(Form::List))
         };
-        fitting.or_else(first).unwrap_or(Form::Scalar(Scalar::Untyped))
+        fitting
+            .or_else(first)
+            .unwrap_or(Form::Scalar(Scalar::Untyped))
     }
 }
 
@@ -175,9 +177,7 @@ fn set_element(item: &Value) -> Result<Element, String> {
         Value::Object(_) => {
             Err("associative list without keys has an element that's a map type".to_owned())
         }
-        Value::Array(_) => {
-            Err("not supported: associative list with lists as elements".to_owned())
-        }
+        Value::Array(_) => Err("not supported: associative list with lists as elements".to_owned()),
         Value::Null => {
             Err("associative list without keys has an element that's an explicit null".to_owned())
         }

@@ -257,8 +257,8 @@ impl FieldSet {
 mod tests {
     use super::*;
 
-    fn set(value: Value) -> FieldSet {
-        FieldSet::parse(&value).expect("reads")
+    fn set(value: &Value) -> FieldSet {
+        FieldSet::parse(value).expect("reads")
     }
 
     #[test]
@@ -267,21 +267,30 @@ mod tests {
             "f:metadata": {"f:labels": {".": {}, "f:a": {}}},
             "f:spec": {"f:containers": {"k:{\"name\":\"app\"}": {".": {}, "f:name": {}}}, "f:set": {"v:\"x\"": {}}},
         });
-        assert_eq!(set(value.clone()).to_value(), value);
-        assert_eq!(set(json!({"x:new": {}, "f:a": {}})).to_value(), json!({"f:a": {}}));
+        assert_eq!(set(&value).to_value(), value);
+        assert_eq!(
+            set(&json!({"x:new": {}, "f:a": {}})).to_value(),
+            json!({"f:a": {}})
+        );
     }
 
     #[test]
     fn a_difference_keeps_what_is_below_and_a_recursive_one_does_not() {
         let (a, b) = (json!({"f:a": {".": {}, "f:b": {}}}), json!({"f:a": {}}));
-        assert_eq!(set(a.clone()).difference(&set(b.clone())).to_value(), json!({"f:a": {"f:b": {}}}));
-        assert!(set(a).recursive_difference(&set(b)).is_empty());
+        assert_eq!(
+            set(&a).difference(&set(&b)).to_value(),
+            json!({"f:a": {"f:b": {}}})
+        );
+        assert!(set(&a).recursive_difference(&set(&b)).is_empty());
     }
 
     #[test]
     fn members_of_a_level_come_before_those_below() {
-        let paths = set(json!({"f:a": {"f:x": {}}, "f:b": {}})).paths();
-        let printed: Vec<String> = paths.iter().map(|p| super::super::element::printed(p)).collect();
+        let paths = set(&json!({"f:a": {"f:x": {}}, "f:b": {}})).paths();
+        let printed: Vec<String> = paths
+            .iter()
+            .map(|p| super::super::element::printed(p))
+            .collect();
         assert_eq!(printed, [".b", ".a.x"]);
     }
 }

@@ -99,7 +99,11 @@ pub(super) fn recorded(
     let changed = stripped(&writer.reset.filter(changed));
     if !changed.is_empty() {
         let version = &writer.versions.current;
-        let manager = if manager.is_empty() { "unknown" } else { manager };
+        let manager = if manager.is_empty() {
+            "unknown"
+        } else {
+            manager
+        };
         let id = Id::new(manager, Operation::Update, version, &writer.subresource);
         let owned = managed.entry(id).or_insert_with(|| Owned {
             api_version: version.clone(),

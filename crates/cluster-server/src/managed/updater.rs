@@ -102,8 +102,8 @@ pub(super) fn apply(
         return Err(format!("no corresponding type for {version}").into());
     };
     let mut managers = reconciled(&writer.versions, managers);
-    let merged =
-        merge::merge(schema, live, config).map_err(|why| format!("failed to merge config: {why}"))?;
+    let merged = merge::merge(schema, live, config)
+        .map_err(|why| format!("failed to merge config: {why}"))?;
     let wanted = Owned {
         set: writer.reset.filter(fields::of(schema, config)),
         api_version: version.clone(),
@@ -144,7 +144,10 @@ fn prune(versions: &Versions, merged: Value, managers: &Managed, before: &Owned)
     // What others, or the new configuration, own comes back, each in the version that it was written in.
     let mut by_version: Vec<(&str, FieldSet)> = vec![(&before.api_version, FieldSet::default())];
     for owned in managers.values() {
-        match by_version.iter_mut().find(|(known, _)| *known == owned.api_version) {
+        match by_version
+            .iter_mut()
+            .find(|(known, _)| *known == owned.api_version)
+        {
             Some((_, set)) => *set = std::mem::take(set).union(&owned.set),
             None => by_version.push((&owned.api_version, owned.set.clone())),
         }

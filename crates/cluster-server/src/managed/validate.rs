@@ -51,10 +51,16 @@ impl Walk<'_> {
             (Form::List(list), Value::Array(items)) => self.list(list, items),
             (Form::Map(map), Value::Object(fields)) => self.map(map, fields),
             (Form::List(_), other) => {
-                self.error(&format!("expected list, got &{{{}}}", crate::patch::go_text(other)));
+                self.error(&format!(
+                    "expected list, got &{{{}}}",
+                    crate::patch::go_text(other)
+                ));
             }
             (Form::Map(_), other) => {
-                self.error(&format!("expected map, got &{{{}}}", crate::patch::go_text(other)));
+                self.error(&format!(
+                    "expected map, got &{{{}}}",
+                    crate::patch::go_text(other)
+                ));
             }
             (Form::Scalar(scalar), value) => self.scalar(scalar, value),
         }
@@ -105,16 +111,14 @@ impl Walk<'_> {
     fn map(&mut self, map: &MapType, fields: &Map<String, Value>) {
         for (name, value) in fields {
             let element = Element::field(name);
-            match map.entry(name) {
-                Some(kind) => self.below(&element, kind, value),
-                None => {
-                    let length = self.path.len();
-                    self.path.push_str(&element.to_string());
-                    self.error("field not declared in schema");
-                    self.path.truncate(length);
-                    return;
-                }
-            }
+            let Some(kind) = map.entry(name) else {
+                let length = self.path.len();
+                self.path.push_str(&element.to_string());
+                self.error("field not declared in schema");
+                self.path.truncate(length);
+                return;
+            };
+            self.below(&element, kind, value);
         }
     }
 }

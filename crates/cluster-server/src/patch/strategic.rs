@@ -183,7 +183,7 @@ fn merge_list(
 fn key_value<'a>(item: &'a Value, key: &str) -> Result<&'a Value, PatchError> {
     match item.get(key) {
         Some(value) if !value.is_null() => Ok(value),
-        _ if item.is_object() => Err(PatchError::NoMergeKey(format!(
+        _ if item.is_object() => Err(PatchError::Unmergeable(format!(
             "map: {} does not contain declared merge key: {key}",
             go_text(item)
         ))),

@@ -10,6 +10,7 @@ mod aggregation;
 mod credentials;
 mod custom_resources;
 mod identity;
+mod ownership;
 mod services;
 mod stub;
 mod webhooks;

@@ -26,7 +26,8 @@ impl Schema {
         if let Some(kind) = builtin.filter(|_| !resource.custom) {
             let root = (kind.schema)(&mut generator);
             let definitions = generator.take_definitions(false);
-            return Builder::new(&definitions).finish(|builder| builder.node(root.as_value(), None));
+            return Builder::new(&definitions)
+                .finish(|builder| builder.node(root.as_value(), None));
         }
         let metadata = generator.subschema_for::<ObjectMeta>();
         let definitions = generator.take_definitions(false);
@@ -276,7 +277,9 @@ mod tests {
     use crate::managed::Element;
 
     fn pod() -> Schema {
-        let pods = Kinds::default().resolve("", "v1", "pods").expect("is served");
+        let pods = Kinds::default()
+            .resolve("", "v1", "pods")
+            .expect("is served");
         Schema::of(&pods)
     }
 
@@ -298,16 +301,24 @@ mod tests {
         let is_atomic = |path: &[&str]| at(&schema, path).map.as_ref().map(|map| map.atomic);
         assert_eq!(is_atomic(&["spec", "nodeSelector"]), Some(true));
         assert_eq!(is_atomic(&["metadata", "labels"]), Some(false));
-        assert_eq!(is_atomic(&["spec", "containers", "*", "resources"]), Some(false));
+        assert_eq!(
+            is_atomic(&["spec", "containers", "*", "resources"]),
+            Some(false)
+        );
         let finalizers = at(&schema, &["metadata", "finalizers"]).list.as_ref();
         assert_eq!(finalizers.map(|list| &list.relation), Some(&Relation::Set));
-        let ports = at(&schema, &["spec", "containers", "*", "ports"]).list.as_ref();
+        let ports = at(&schema, &["spec", "containers", "*", "ports"])
+            .list
+            .as_ref();
         let keys = Relation::Map(vec![
             ("containerPort".to_owned(), None),
             ("protocol".to_owned(), Some("TCP".into())),
         ]);
         assert_eq!(ports.map(|list| &list.relation), Some(&keys));
         let tolerations = at(&schema, &["spec", "tolerations"]).list.as_ref();
-        assert_eq!(tolerations.map(|list| &list.relation), Some(&Relation::Atomic));
+        assert_eq!(
+            tolerations.map(|list| &list.relation),
+            Some(&Relation::Atomic)
+        );
     }
 }

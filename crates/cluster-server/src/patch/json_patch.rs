@@ -1,0 +1,80 @@
+//! JSON patches (RFC 6902) as `gopkg.in/evanphx/json-patch.v4` reads and applies them.
+
+use json_patch::PatchOperation;
+use serde_json::{Map, Value, json};
+
+use super::{PatchError, go_kind};
+
+/// Most operations of one patch.
+const MAX_OPERATIONS: usize = 10_000;
+
+/// One operation. What cannot be an operation is found out when its turn comes.
+#[derive(Debug)]
+pub(super) struct Operation(Option<PatchOperation>);
+
+/// Reads the operations. The second value are fields that operations do not have.
+pub(super) fn parse(patch: &Value) -> Result<(Vec<Operation>, Vec<String>), String> {
+    let Value::Array(items) = patch else {
+        return Err(format!(
+            "json: cannot unmarshal {} into Go value of type []handlers.jsonPatchOp",
+            go_kind(patch)
+        ));
+    };
+    let (mut operations, mut unknown) = (Vec::with_capacity(items.len()), Vec::new());
+    for (at, item) in items.iter().enumerate() {
+        let Value::Object(fields) = item else {
+            return Err(format!(
+                "json: cannot unmarshal {} into Go value of type handlers.jsonPatchOp",
+                go_kind(item)
+            ));
+        };
+        for (name, value) in fields {
+            match name.as_str() {
+                "op" | "path" | "from" if !value.is_string() && !value.is_null() => {
+                    return Err(format!(
+                        "json: cannot unmarshal {} into Go struct field jsonPatchOp.{name} of type string",
+                        go_kind(value)
+                    ));
+                }
+                "op" | "path" | "from" | "value" => {}
+                _ => unknown.push(format!("unknown field \"[{at}].{name}\"")),
+            }
+        }
+        operations.push(operation(fields));
+    }
+    Ok((operations, unknown))
+}
+
+fn operation(fields: &Map<String, Value>) -> Operation {
+    let mut operation = fields.clone();
+    // A value that is not given is null.
+    if matches!(
+        fields.get("op").and_then(Value::as_str),
+        Some("add" | "replace" | "test")
+    ) {
+        operation.entry("value").or_insert(Value::Null);
+    }
+    Operation(serde_json::from_value(json!(operation)).ok())
+}
+
+/// Refuses patches of too many operations.
+pub(super) fn check_count(operations: &[Operation]) -> Result<(), PatchError> {
+    let count = operations.len();
+    if count > MAX_OPERATIONS {
+        return Err(PatchError::TooManyOperations(format!(
+            "Request entity too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {count}"
+        )));
+    }
+    Ok(())
+}
+
+/// The object after all operations; `None` where one of them does not fit.
+pub(super) fn apply(current: &Value, operations: &[Operation]) -> Option<Value> {
+    let mut out = current.clone();
+    let operations: Option<Vec<PatchOperation>> = operations
+        .iter()
+        .map(|operation| operation.0.clone())
+        .collect();
+    json_patch::patch(&mut out, &operations?).ok()?;
+    Some(out)
+}
