@@ -1,8 +1,12 @@
 //! What was typed. No IO here: meaning and defaults are resolved by each command.
 
+mod audit;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use audit::Audit;
 
 /// Visits to running Pods through ephemeral containers, each with a name, a reason and a record.
 #[derive(Debug, Parser)]
@@ -104,6 +108,9 @@ pub struct Up {
     /// Leave containers running at the end
     #[arg(long)]
     pub keep: bool,
+    /// What the API server audits, and where to.
+    #[command(flatten)]
+    pub audit: Audit,
 }
 
 /// Where the small cluster lives unless told otherwise.

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use cluster_node::node::Keep;
 use cluster_node::{Node, NodeConfig};
 use cluster_sandbox::{Cgroups, HelperCommand, LocalConfig, LocalRuntime};
+pub use cluster_server::audit::{AuditConfig, LogConfig, WebhookConfig};
 use cluster_server::http::TlsError;
 use cluster_server::{Server, StartError};
 use jiff::Timestamp;
@@ -34,6 +35,8 @@ pub struct UpConfig {
     pub node_name: String,
     /// Without the governance.
     pub bare: bool,
+    /// What the API server audits, and where to.
+    pub audit: Option<AuditConfig>,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -161,7 +164,7 @@ async fn api_server(config: &UpConfig) -> Result<Server, UpError> {
         listen: config.listen,
         bare: config.bare,
         clock: cluster_server::clock::Clock::new(move || clock()),
-        audit: None,
+        audit: config.audit.clone(),
     };
     Server::start(server).await.map_err(|error| match error {
         StartError::Listen(TlsError::Bind { address, source })

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use server::up::{Up, UpConfig};
+use server::up::{AuditConfig, LogConfig, Up, UpConfig, WebhookConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -28,6 +28,7 @@ pub async fn run(args: args::Up, printer: Printer) -> Outcome {
         listen: args.listen,
         node_name: node_name(args.node_name),
         bare: args.bare,
+        audit: audit(&args.audit)?,
         clock: Arc::new(clock::now),
     };
     let up = Up::start(config).await?;
@@ -44,6 +45,36 @@ pub async fn run(args: args::Up, printer: Printer) -> Outcome {
     });
     up.stop(args.keep).await?;
     Ok(Exit::Done)
+}
+
+/// What is audited and where to, in the API server's words.
+fn audit(args: &args::Audit) -> anyhow::Result<Option<AuditConfig>> {
+    let Some(policy_file) = args.audit_policy_file.clone() else {
+        return Ok(None);
+    };
+    let log = args.audit_log_path.as_ref().map(|path| LogConfig {
+        max_age: args.audit_log_maxage,
+        max_backup: args.audit_log_maxbackup,
+        max_size: args.audit_log_maxsize,
+        ..LogConfig::new(path)
+    });
+    let webhook = args
+        .audit_webhook_config_file
+        .as_ref()
+        .map(|file| WebhookConfig {
+            max_size: args.audit_webhook_batch_max_size,
+            max_wait: args.audit_webhook_batch_max_wait,
+            ..WebhookConfig::new(file)
+        });
+    anyhow::ensure!(
+        log.is_some() || webhook.is_some(),
+        "the audit policy has nowhere to go: give --audit-log-path or --audit-webhook-config-file too"
+    );
+    Ok(Some(AuditConfig {
+        policy_file,
+        log,
+        webhook,
+    }))
 }
 
 fn ready(up: &Up, data_dir: &Path, bare: bool, printer: Printer) -> std::io::Result<()> {

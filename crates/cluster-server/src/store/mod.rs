@@ -86,9 +86,23 @@ pub enum StoreError {
     /// The database could not commit; the text is the database's.
     #[error("the write could not be made durable: {0}")]
     NotDurable(String),
+    /// The file is no database, or not what SQLite wrote.
+    #[error(
+        "{path} is damaged: put a copy of it back, or move it away to begin with an empty cluster"
+    )]
+    Corrupt {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
     /// What is on disk is not JSON.
-    #[error("the stored object {key} is damaged")]
+    #[error(
+        "the object {key} in {path} is damaged: put a copy of the file back, or move it away to begin with an empty cluster"
+    )]
     Damaged {
+        /// Which file.
+        path: std::path::PathBuf,
         /// Which object.
         key: String,
         /// What the parser says.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Weak};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ErrorCode, params};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -21,6 +21,7 @@ const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA busy_timeout = 5000;
+    PRAGMA journal_size_limit = 8388608;
     CREATE TABLE IF NOT EXISTS objects (
         resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL, value TEXT NOT NULL,
         PRIMARY KEY (resource, namespace, name)) WITHOUT ROWID;
@@ -47,8 +48,29 @@ pub(super) struct Command {
 type Loaded = (String, Key, Object);
 
 /// Opens the database, and reads every object and the last revision given.
+///
+/// # Errors
+/// The file cannot be used, or any part of it is damaged: a cluster that has lost objects does not start.
 pub(super) fn open(path: &Path) -> Result<(Connection, Vec<Loaded>, u64), StoreError> {
     private(path)?;
+    read(path).map_err(|error| match error {
+        StoreError::Database(source) if is_damage(&source) => StoreError::Corrupt {
+            path: path.to_owned(),
+            source,
+        },
+        other => other,
+    })
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    ) || matches!(error, rusqlite::Error::InvalidColumnType(..))
+}
+
+fn read(path: &Path) -> Result<(Connection, Vec<Loaded>, u64), StoreError> {
     let connection = Connection::open(path)?;
     connection.execute_batch(SCHEMA)?;
     let head: i64 = connection.query_row("SELECT revision FROM head", [], |row| row.get(0))?;
@@ -62,6 +84,7 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Vec<Loaded>, u64), StoreE
                 (row.get(0)?, row.get(1)?, row.get(2)?);
             let text: String = row.get(4)?;
             let value = serde_json::from_str(&text).map_err(|source| StoreError::Damaged {
+                path: path.to_owned(),
                 key: format!("{resource} {namespace}/{name}"),
                 source,
             })?;

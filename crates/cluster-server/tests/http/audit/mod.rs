@@ -1,5 +1,7 @@
 //! What is written of requests, as `/var/log/audit.log` shows it.
 
+mod webhook;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -60,7 +62,7 @@ impl Audited {
     }
 }
 
-pub(crate) fn policy(folder: &Path, rules: &Value) -> std::path::PathBuf {
+fn policy(folder: &Path, rules: &Value) -> std::path::PathBuf {
     let path = folder.join("policy.json");
     let policy = json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": rules});
     let file = std::fs::File::create(&path).expect("a file");
