@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -135,6 +135,26 @@ pub(super) fn micro_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
+/// A length of time as Go prints it: `612.5ms`, `1.25s`, `1h0m3s`. Shorter than a millisecond is not asked for.
+pub(super) fn go_duration(time: SignedDuration) -> String {
+    let trimmed = |text: String| {
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        text.to_owned()
+    };
+    let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
+    if seconds == 0 {
+        let (whole, rest) = (nanos / 1_000_000, nanos % 1_000_000);
+        return trimmed(format!("{whole}.{rest:06}")) + "ms";
+    }
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    let rest = trimmed(format!("{}.{nanos:09}", seconds % 60)) + "s";
+    match (hours, minutes) {
+        (0, 0) => rest,
+        (0, minutes) => format!("{minutes}m{rest}"),
+        (hours, minutes) => format!("{hours}h{minutes}m{rest}"),
+    }
+}
+
 /// Takes `managedFields` out of an object, of a list's items, and of the objects of a table's rows.
 pub(super) fn without_managed_fields(object: &mut Value) {
     let remove = |object: &mut Value| {
@@ -169,6 +189,20 @@ mod tests {
     fn times_have_six_digits() {
         let time: Timestamp = "2026-11-22T10:35:19.4Z".parse().expect("a time");
         assert_eq!(micro_time(time), "2026-11-22T10:35:19.400000Z");
+    }
+
+    #[test]
+    fn lengths_of_time_are_printed_as_go_prints_them() {
+        let check = |millis, expected: &str| {
+            assert_eq!(go_duration(SignedDuration::from_millis(millis)), expected);
+        };
+        check(600, "600ms");
+        check(1_250, "1.25s");
+        check(10_000, "10s");
+        check(311_002, "5m11.002s");
+        check(3_603_000, "1h0m3s");
+        let odd = SignedDuration::from_micros(612_345);
+        assert_eq!(go_duration(odd), "612.345ms");
     }
 
     #[test]

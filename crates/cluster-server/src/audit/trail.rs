@@ -4,13 +4,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::event::{Event, ObjectReference, micro_time, without_managed_fields};
+use super::event::{Event, ObjectReference, go_duration, micro_time, without_managed_fields};
 use super::policy::{Stage, Verdict};
 use super::{Annotations, Auditor, Level};
 use crate::identity::{Attributes, User};
+
+/// A request that took longer tells how long (`writeLatencyToAnnotation`).
+const SLOW: SignedDuration = SignedDuration::from_millis(500);
 
 /// What is known of a request before anybody looks at it.
 #[derive(Debug, Clone)]
@@ -41,6 +44,7 @@ struct Inner {
     verdict: Verdict,
     annotations: Annotations,
     pace: Pace,
+    received: Timestamp,
     finished: AtomicBool,
     event: Mutex<Event>,
 }
@@ -74,6 +78,7 @@ impl Trail {
             annotations: Annotations::at(verdict.level),
             verdict,
             pace: Pace::of(user, attributes),
+            received: received.at,
             finished: AtomicBool::new(false),
             event: Mutex::new(event),
         })))
@@ -198,6 +203,11 @@ impl Inner {
                 event.answer(200, Some(&status));
             }
         });
+        let took = self.auditor.clock.now().duration_since(self.received);
+        if took > SLOW {
+            self.annotations
+                .insert("apiserver.latency.k8s.io/total", go_duration(took));
+        }
         if silent && self.pace == Pace::Long {
             self.write(Stage::ResponseStarted);
         }

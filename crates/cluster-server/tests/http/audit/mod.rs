@@ -251,6 +251,11 @@ async fn a_watch_is_told_when_it_starts_and_when_it_ends() {
     drop(body.expect("a body that ends"));
     let events = wait_for(|| Some(audited.events(id)).filter(|events| events.len() == 3)).await;
     assert_eq!(events[2]["stage"], "ResponseComplete");
+    let total = &events[2]["annotations"]["apiserver.latency.k8s.io/total"];
+    assert!(
+        total.as_str().is_some_and(|total| total.starts_with("1.")),
+        "{total}"
+    );
     audited.stop().await;
 }
 
