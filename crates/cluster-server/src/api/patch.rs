@@ -200,7 +200,7 @@ fn no_manager() -> ApiError {
 fn refused(error: &PatchError) -> ApiError {
     match error {
         PatchError::Malformed(text) => ApiError::bad_request(text.clone()),
-        PatchError::TooManyOperations(text) => ApiError::too_large(text.clone()),
+        PatchError::TooLarge(text) => ApiError::too_large(text.clone()),
         PatchError::Rejected => ApiError {
             details: Some(serde_json::json!({})),
             ..ApiError::new(

@@ -8,6 +8,9 @@ use super::{PatchError, go_kind};
 /// Most operations of one patch.
 const MAX_OPERATIONS: usize = 10_000;
 
+/// How much the `copy` operations of one patch may add, as JSON text (`JSONPatchMaxCopyBytes`).
+const MAX_COPIED: usize = 3 * 1024 * 1024;
+
 /// One operation. What cannot be an operation is found out when its turn comes.
 #[derive(Debug)]
 pub(super) struct Operation(Option<PatchOperation>);
@@ -61,20 +64,31 @@ fn operation(fields: &Map<String, Value>) -> Operation {
 pub(super) fn check_count(operations: &[Operation]) -> Result<(), PatchError> {
     let count = operations.len();
     if count > MAX_OPERATIONS {
-        return Err(PatchError::TooManyOperations(format!(
+        return Err(PatchError::TooLarge(format!(
             "Request entity too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {count}"
         )));
     }
     Ok(())
 }
 
-/// The object after all operations; `None` where one of them does not fit.
-pub(super) fn apply(current: &Value, operations: &[Operation]) -> Option<Value> {
-    let mut out = current.clone();
-    let operations: Option<Vec<PatchOperation>> = operations
-        .iter()
-        .map(|operation| operation.0.clone())
-        .collect();
-    json_patch::patch(&mut out, &operations?).ok()?;
-    Some(out)
+/// The object after all operations, one after the other. What they copy is weighed: each `copy` may double the
+/// object.
+pub(super) fn apply(current: &Value, operations: &[Operation]) -> Result<Value, PatchError> {
+    let (mut out, mut copied) = (current.clone(), 0);
+    for operation in operations {
+        let operation = operation.0.as_ref().ok_or(PatchError::Rejected)?;
+        if let PatchOperation::Copy(copy) = operation {
+            let source = out.pointer(copy.from.as_str());
+            copied += source.map_or(0, |source| source.to_string().len());
+            if copied > MAX_COPIED {
+                return Err(PatchError::TooLarge(format!(
+                    "Request entity too large: Unable to complete the copy, the accumulated size increase of copy is \
+                     {copied}, exceeding the limit {MAX_COPIED}"
+                )));
+            }
+        }
+        json_patch::patch(&mut out, std::slice::from_ref(operation))
+            .map_err(|_| PatchError::Rejected)?;
+    }
+    Ok(out)
 }

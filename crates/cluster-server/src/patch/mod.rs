@@ -24,9 +24,9 @@ pub enum PatchError {
     /// The body is no patch of this type.
     #[error("{0}")]
     Malformed(String),
-    /// A JSON patch of more operations than are taken.
+    /// A JSON patch of more operations than are taken, or one that copies too much.
     #[error("{0}")]
-    TooManyOperations(String),
+    TooLarge(String),
     /// A JSON patch's test failed, or its path leads nowhere; or a list of lists.
     #[error("the patch does not fit the object")]
     Rejected,
@@ -107,9 +107,7 @@ impl Prepared {
     /// The patch does not fit.
     pub fn apply(&self, current: &Value) -> Result<Value, PatchError> {
         match self.kind {
-            PatchType::Json => {
-                json_patch::apply(current, &self.operations).ok_or(PatchError::Rejected)
-            }
+            PatchType::Json => json_patch::apply(current, &self.operations),
             PatchType::Strategic => strategic::merge(current, &self.value),
             PatchType::Merge | PatchType::Apply { .. } => {
                 let mut out = current.clone();

@@ -59,7 +59,7 @@ impl Wanted {
 }
 
 pub(crate) struct Cluster {
-    server: Server,
+    pub(crate) server: Server,
     tls: TlsConnector,
     data_dir: tempfile::TempDir,
 }
