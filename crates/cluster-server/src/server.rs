@@ -63,6 +63,9 @@ pub enum StartError {
     /// What is to be audited, or where to, cannot be had.
     #[error("cannot audit")]
     Audit(#[from] AuditError),
+    /// The metrics cannot be named.
+    #[error("cannot count requests")]
+    Metrics(#[from] prometheus::Error),
     /// The port cannot be had.
     #[error(transparent)]
     Listen(#[from] TlsError),
@@ -107,7 +110,7 @@ impl Server {
         let address = listener.address();
         api.pki.write_kubeconfig(&url(address))?;
         let stopping = CancellationToken::new();
-        let handler = Handler::new(Arc::clone(&api), auditor.clone(), stopping.clone());
+        let handler = Handler::new(Arc::clone(&api), auditor.clone(), stopping.clone())?;
         let handler = Arc::new(handler);
         let serving = tokio::spawn(listener.serve(handler, stopping.clone()));
         // Both follow the store and end when it closes.

@@ -1,17 +1,24 @@
 //! `apidiscovery.k8s.io/v2`: everything in two documents.
 
+use http::HeaderMap;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha512};
 
 use super::groups::versions;
 use super::subresources;
 use crate::aggregation::{Aggregation, Remote};
-use crate::http::Answer;
+use crate::http::{Answer, Document};
 use crate::kinds::{Kinds, Resource};
 
 const MEDIA_TYPE: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// The core group (`/api`), or all others (`/apis`).
-pub(super) fn answer(kinds: &Kinds, aggregation: &Aggregation, core: bool) -> Answer {
+pub(super) fn answer(
+    kinds: &Kinds,
+    aggregation: &Aggregation,
+    core: bool,
+    headers: &HeaderMap,
+) -> Answer {
     let all = kinds.all();
     let items: Vec<Value> = versions(kinds, aggregation)
         .iter()
@@ -27,12 +34,19 @@ pub(super) fn answer(kinds: &Kinds, aggregation: &Aggregation, core: bool) -> An
                     json!({"version": version, "resources": of.map(|r| entry(r)).collect::<Vec<_>>(), "freshness": "Current"})
                 })
                 .collect();
-            let metadata = if core { json!({"creationTimestamp": null}) } else { json!({"name": group, "creationTimestamp": null}) };
+            let metadata = if core { json!({}) } else { json!({"name": group}) };
             json!({"metadata": metadata, "versions": versions})
         })
         .collect();
     let value = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items});
-    Answer::Typed(200, MEDIA_TYPE, bytes::Bytes::from(value.to_string()))
+    let bytes = bytes::Bytes::from(format!("{value}\n"));
+    let document = Document {
+        kind: MEDIA_TYPE,
+        etag: format!("\"{}\"", hex::encode_upper(Sha512::digest(&bytes))),
+        bytes,
+        cache: "public",
+    };
+    document.answer(headers)
 }
 
 /// A version that another server answers, from the list of resources that it told last.

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use http::HeaderMap;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::subresources;
 use crate::aggregation::{self, Aggregation};
@@ -147,5 +150,15 @@ fn entry(resource: &Resource) -> Value {
     if !resource.categories.is_empty() {
         value["categories"] = resource.categories.clone().into();
     }
+    // What is not stored (reviews) has none.
+    if resource.allows("get") {
+        value["storageVersionHash"] = storage_version_hash(resource).into();
+    }
     value
+}
+
+/// `discovery.StorageVersionHash`.
+fn storage_version_hash(resource: &Resource) -> String {
+    let kind = format!("{}/{}/{}", resource.group, resource.version, resource.kind);
+    BASE64.encode(&Sha256::digest(kind)[..8])
 }

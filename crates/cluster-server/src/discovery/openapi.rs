@@ -3,24 +3,75 @@
 //! Schemas are those that the types of `k8s-openapi` carry, with list keys from the one table of [`crate::patch`]; custom
 //! resources bring their own. There is a path with its parameters for every resource, and no more about it.
 
+mod gnostic;
+
+use http::HeaderMap;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha512};
 
 use super::VERSION;
+use crate::http::Document;
 use crate::kinds::{BUILTIN, Kinds, Resource};
 use crate::patch::{ListKind, keys_of, merge_key, retains_keys};
 
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
-/// The document below `/openapi/`.
-pub(super) fn document(kinds: &Kinds, path: &[&str]) -> Option<Value> {
-    match path {
-        ["v2"] => Some(version_two(kinds)),
-        ["v3"] => Some(index(kinds)),
-        ["v3", "api", version] => version_three(kinds, "", version),
-        ["v3", "apis", group, version] => version_three(kinds, group, version),
+/// The media type of OpenAPI v2 as protobuf.
+pub(super) const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+/// In which form a document is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As JSON.
+    Json,
+    /// As protobuf.
+    Protobuf,
+}
+
+/// The form that the client takes, if it is one that there is.
+pub(super) fn form(headers: &HeaderMap) -> Option<Form> {
+    let accept = headers.get(http::header::ACCEPT);
+    let accept = accept.and_then(|value| value.to_str().ok());
+    let mut ranges = accept
+        .unwrap_or("*/*")
+        .split(',')
+        .map(|range| range.split(';').next().unwrap_or_default().trim());
+    ranges.find_map(|range| match range {
+        "" | "*/*" | "application/*" | "application/json" => Some(Form::Json),
+        PROTOBUF | "application/com.github.proto-openapi.spec.v2@v1.0+protobuf" => {
+            Some(Form::Protobuf)
+        }
         _ => None,
-    }
+    })
+}
+
+/// The document below `/openapi/`.
+pub(super) fn document(kinds: &Kinds, path: &[&str], kind: &'static str) -> Option<Document> {
+    let value = match path {
+        ["v2"] => version_two(kinds),
+        ["v3"] => index(kinds),
+        ["v3", "api", version] => version_three(kinds, "", version)?,
+        ["v3", "apis", group, version] => version_three(kinds, group, version)?,
+        _ => return None,
+    };
+    let text = value.to_string();
+    let etag = format!("\"{}\"", hash(&text));
+    let bytes = if kind == PROTOBUF {
+        gnostic::encode(&value).into()
+    } else {
+        text.into()
+    };
+    Some(Document {
+        kind,
+        bytes,
+        etag,
+        cache: "no-cache, private",
+    })
+}
+
+fn hash(text: &str) -> String {
+    hex::encode_upper(Sha512::digest(text))
 }
 
 /// `/openapi/v3`: where the documents are.
@@ -29,11 +80,13 @@ fn index(kinds: &Kinds) -> Value {
     for resource in kinds.all() {
         let path = base(&resource);
         let path = path.trim_start_matches('/').to_owned();
-        let hash = kinds.generation();
-        paths.insert(
-            path.clone(),
-            json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")}),
-        );
+        if paths.contains_key(&path) {
+            continue;
+        }
+        let document = version_three(kinds, &resource.group, &resource.version);
+        let hash = hash(&document.unwrap_or_default().to_string());
+        let url = format!("/openapi/v3/{path}?hash={hash}");
+        paths.insert(path, json!({"serverRelativeURL": url}));
     }
     json!({"paths": paths})
 }
@@ -107,6 +160,13 @@ fn schemas<'a>(resources: impl Iterator<Item = &'a Resource>) -> Map<String, Val
     let mut out = generator.take_definitions(false);
     for (name, identity) in named {
         if let Some(schema) = out.get_mut(&name) {
+            // Its Rust type must have one; a client need not say it.
+            if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+                required.retain(|field| field != "metadata");
+            }
+            if schema["required"].as_array().is_some_and(Vec::is_empty) {
+                schema.as_object_mut().map(|s| s.shift_remove("required"));
+            }
             schema["x-kubernetes-group-version-kind"] = json!([identity]);
         }
     }

@@ -6,7 +6,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::handler::{Call, Handler};
-use super::negotiate::{self, Form, takes_gzip};
+use super::negotiate::{self, Form, Include};
 use super::respond::{Answer, BoxBody};
 use super::{list_query, read, single, stream, table};
 use crate::api::List;
@@ -14,7 +14,12 @@ use crate::error::ApiError;
 use crate::kinds::Resource;
 use crate::store::Object;
 
-const FORMS: &[Form] = &[Form::Object, Form::Table, Form::Partial];
+const FORMS: &[Form] = &[
+    Form::Object,
+    Form::Table(Include::Metadata),
+    Form::Partial,
+    Form::PartialList,
+];
 
 /// Serves a verb on a collection.
 pub(super) async fn serve(
@@ -23,7 +28,8 @@ pub(super) async fn serve(
     request: Request<Incoming>,
 ) -> Result<Response<BoxBody>, ApiError> {
     let form = negotiate::form(request.headers(), FORMS)?;
-    let gzip = takes_gzip(request.headers());
+    let form = form.including(call.query.get("includeObject"))?;
+    let wire = call.wire;
     let warnings = call.context.warnings.clone();
     let resource = call.target.resource.clone();
     let verb = call.attributes.verb.clone();
@@ -38,16 +44,10 @@ pub(super) async fn serve(
                 &call.target,
                 &list_query::list(&call.query, &resource, &name)?,
             )?;
-            listed(
-                handler,
-                &resource,
-                &list,
-                &form,
-                call.query.get("includeObject"),
-            )
+            listed(handler, &resource, &list, form)
         }
         "watch" => return stream::serve(handler, &call, &name, form),
-        "create" => create(handler, call, request, &form).await?,
+        "create" => create(handler, call, request, form).await?,
         "deletecollection" => {
             let select = list_query::list(&call.query, &resource, &name)?;
             let options = call.delete_options(request).await?;
@@ -63,20 +63,19 @@ pub(super) async fn serve(
                     revision: handler.api.store.revision(),
                     ..List::default()
                 },
-                &form,
-                None,
+                form,
             )
         }
         _ => return Err(ApiError::method_not_allowed()),
     };
-    Ok(answer.into_response(&warnings, gzip))
+    Ok(answer.into_response(&warnings, wire))
 }
 
 async fn create(
     handler: &Handler,
     mut call: Call,
     request: Request<Incoming>,
-    form: &Form,
+    form: Form,
 ) -> Result<Answer, ApiError> {
     if call.target.resource.namespaced && call.target.namespace.is_empty() {
         return Err(ApiError::method_not_allowed());
@@ -100,19 +99,13 @@ async fn create(
     Ok(single::shown(handler, &resource, &object, 201, form))
 }
 
-fn listed(
-    handler: &Handler,
-    resource: &Resource,
-    list: &List,
-    form: &Form,
-    include: Option<&str>,
-) -> Answer {
+fn listed(handler: &Handler, resource: &Resource, list: &List, form: Form) -> Answer {
     match form {
-        Form::Table => Answer::value(
+        Form::Table(include) => Answer::value(
             200,
             &table::of_list(resource, list, include, handler.api.clock.now()),
         ),
-        Form::Partial => {
+        Form::PartialList => {
             let items: Vec<Value> = list
                 .items
                 .iter()
@@ -123,8 +116,17 @@ fn listed(
             });
             Answer::value(200, &value)
         }
+        Form::Partial => Answer::from(of_a_list(resource)),
         Form::Object | Form::Discovery => Answer::Json(200, joined(resource, list)),
     }
+}
+
+/// 406: one object's metadata is wanted of many.
+fn of_a_list(resource: &Resource) -> ApiError {
+    let kind = table::go_type(resource, true);
+    negotiate::not_acceptable(format!(
+        "you requested PartialObjectMetadata, but the requested object is a list ({kind})"
+    ))
 }
 
 /// `ListMeta`.

@@ -4,14 +4,17 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 
+use super::limits::{self, Places};
 use super::listen::Peer;
-use super::negotiate::takes_gzip;
+use super::metrics::Metrics;
+use super::negotiate::Wire;
 use super::query::Query;
 use super::respond::{Answer, BoxBody};
 use super::route::{self, Route};
@@ -19,7 +22,7 @@ use super::{audit, collection, single, subresource};
 use crate::api::{Api, Context, FieldSelector, Target, Warnings};
 use crate::audit::{Auditor, Trail};
 use crate::authn::oidc;
-use crate::discovery::Discovery;
+use crate::discovery::{self, Discovery, Facts};
 use crate::error::ApiError;
 use crate::identity::{Attributes, User};
 use crate::{aggregation, authz};
@@ -30,8 +33,36 @@ pub struct Handler {
     pub(super) discovery: Discovery,
     /// Writes audit events, if there is a policy.
     auditor: Option<Arc<Auditor>>,
+    metrics: Metrics,
+    places: Places,
     /// Cancelled when the server stops: watches end then.
     pub(super) stopping: CancellationToken,
+}
+
+/// What a request's first line and headers ask for.
+struct Asked {
+    query: Query,
+    route: Route,
+    wire: Wire,
+}
+
+impl Asked {
+    fn parse(request: &Request<Incoming>) -> Self {
+        let text = request.uri().query().unwrap_or_default();
+        let query = Query::parse(text);
+        let selected = selected_name(&query);
+        let route = route::parse(
+            request.method(),
+            request.uri().path(),
+            query.flag("watch"),
+            selected.as_deref(),
+        );
+        Self {
+            query,
+            route,
+            wire: Wire::of(request.headers(), text),
+        }
+    }
 }
 
 /// A request that is known to be allowed, apart from its body.
@@ -40,18 +71,28 @@ pub(super) struct Call {
     pub(super) target: Target,
     pub(super) query: Query,
     pub(super) attributes: Attributes,
+    pub(super) wire: Wire,
 }
 
 impl Handler {
     /// A handler for `api` that ends its streams when `stopping` is cancelled.
-    pub fn new(api: Arc<Api>, auditor: Option<Arc<Auditor>>, stopping: CancellationToken) -> Self {
+    ///
+    /// # Errors
+    /// The names of the metrics do not hold.
+    pub fn new(
+        api: Arc<Api>,
+        auditor: Option<Arc<Auditor>>,
+        stopping: CancellationToken,
+    ) -> Result<Self, prometheus::Error> {
         let discovery = Discovery::new(Arc::clone(&api.kinds), Arc::clone(&api.aggregation));
-        Self {
+        Ok(Self {
             api,
             discovery,
             auditor,
+            metrics: Metrics::new()?,
+            places: Places::default(),
             stopping,
-        }
+        })
     }
 
     /// Answers one request that came from `peer`.
@@ -60,27 +101,32 @@ impl Handler {
         request: Request<Incoming>,
         peer: Arc<Peer>,
     ) -> Result<Response<BoxBody>, Infallible> {
+        let started = Instant::now();
         let warnings = Warnings::default();
-        let gzip = takes_gzip(request.headers());
+        let asked = Asked::parse(&request);
+        let wire = asked.wire;
         let head = request.method() == Method::HEAD;
         let audit_id = audit::audit_id(request.headers());
         let mut trail = Trail::default();
-        let answer = self.answer(request, &peer, &audit_id, &warnings, &mut trail);
+        let answer = self.timely(request, &asked, &peer, &audit_id, &warnings, &mut trail);
         let response = match AssertUnwindSafe(answer).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 if error.code >= 500 {
                     tracing::error!(code = error.code, message = %error.message, "request failed");
                 }
-                Answer::from(error).into_response(&warnings, gzip)
+                Answer::from(error).into_response(&warnings, wire)
             }
             Err(panic) => {
                 trail.panicked(panic_text(panic.as_ref()));
                 let text =
                     "This request caused apiserver to panic. Look in the logs for details.\n";
-                Answer::Text(500, text.to_owned()).into_response(&warnings, false)
+                Answer::Text(500, text.to_owned()).into_response(&warnings, Wire::default())
             }
         };
+        let code = response.status().as_u16();
+        let attributes = &asked.route.attributes;
+        self.metrics.count(attributes, code, started.elapsed());
         let response = audit::answered(response, trail, audit_id);
         Ok(if head {
             response.map(|_| super::empty())
@@ -89,22 +135,36 @@ impl Handler {
         })
     }
 
-    async fn answer(
+    /// Answers within the time that a request has.
+    async fn timely(
         &self,
         request: Request<Incoming>,
+        asked: &Asked,
         peer: &Peer,
         audit_id: &HeaderValue,
         warnings: &Warnings,
         trail: &mut Trail,
     ) -> Result<Response<BoxBody>, ApiError> {
-        let query = Query::parse(request.uri().query().unwrap_or_default());
-        let selected = selected_name(&query);
-        let route = route::parse(
-            request.method(),
-            request.uri().path(),
-            query.flag("watch"),
-            selected.as_deref(),
-        );
+        let deadline = limits::deadline(&asked.query, &asked.route.attributes);
+        let answer = self.answer(request, asked, peer, audit_id, warnings, trail);
+        match deadline? {
+            None => answer.await,
+            Some(deadline) => tokio::time::timeout(deadline, answer)
+                .await
+                .unwrap_or_else(|_| Err(limits::too_slow())),
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        asked: &Asked,
+        peer: &Peer,
+        audit_id: &HeaderValue,
+        warnings: &Warnings,
+        trail: &mut Trail,
+    ) -> Result<Response<BoxBody>, ApiError> {
+        let route = &asked.route;
         let received = self.auditor.as_ref().map(|auditor| {
             (
                 auditor,
@@ -123,6 +183,9 @@ impl Handler {
         if !trail.received() {
             return Err(ApiError::internal("failed to store audit event"));
         }
+        let Ok(_place) = self.places.take(&route.attributes) else {
+            return Ok(busy(warnings));
+        };
         let user = self.permit(user, request.headers(), &route.attributes, trail)?;
         let context = Context {
             user,
@@ -137,22 +200,35 @@ impl Handler {
         }
         let path = request.uri().path();
         if let Some(answer) = oidc::answer(&self.api.authenticator, path, request.headers()) {
-            return Ok(answer.into_response(warnings, takes_gzip(request.headers())));
+            return Ok(answer.into_response(warnings, asked.wire));
         }
         if !route.is_resource {
-            return self
-                .discovery
-                .answer(&request)
-                .map(|answer| answer.into_response(warnings, takes_gzip(request.headers())));
+            let answer = self.not_a_resource(&request, path)?;
+            return Ok(answer.into_response(warnings, asked.wire));
         }
-        let target = self.target(&route)?;
+        let Some(target) = self.target(route)? else {
+            return Ok(discovery::not_found().into_response(warnings, asked.wire));
+        };
         let call = Call {
             context,
             target,
-            query,
-            attributes: route.attributes,
+            query: asked.query.clone(),
+            attributes: route.attributes.clone(),
+            wire: asked.wire,
         };
         self.dispatch(call, request).await
+    }
+
+    fn not_a_resource(&self, request: &Request<Incoming>, path: &str) -> Result<Answer, ApiError> {
+        if path == "/metrics" {
+            let text = self.metrics.text(&self.api.store, self.places.taken());
+            return Ok(Answer::Text(200, text));
+        }
+        let facts = Facts {
+            store_open: self.api.store.is_open(),
+            stopping: self.stopping.is_cancelled(),
+        };
+        self.discovery.answer(request, facts)
     }
 
     /// Who the request acts as, if that and what it asks for are allowed.
@@ -180,14 +256,21 @@ impl Handler {
         }
     }
 
-    /// What the path names.
-    fn target(&self, route: &Route) -> Result<Target, ApiError> {
+    /// What the path names; `None`: nothing at all is served in its group and version by this server itself.
+    fn target(&self, route: &Route) -> Result<Option<Target>, ApiError> {
         let a = &route.attributes;
-        let resource = self
-            .api
-            .kinds
-            .resolve(&a.group, &a.version, &a.resource)
-            .ok_or_else(ApiError::unknown_path)?;
+        let kinds = &self.api.kinds;
+        let Some(resource) = kinds.resolve(&a.group, &a.version, &a.resource) else {
+            let served = kinds
+                .all()
+                .iter()
+                .any(|other| !other.custom && other.group == a.group && other.version == a.version);
+            return if served {
+                Err(ApiError::unknown_path())
+            } else {
+                Ok(None)
+            };
+        };
         let namespaces = resource.key() == "namespaces";
         let namespace = if namespaces {
             String::new()
@@ -195,14 +278,17 @@ impl Handler {
             a.namespace.clone()
         };
         if !namespace.is_empty() && !resource.namespaced {
+            if resource.custom {
+                return Ok(None);
+            }
             return Err(ApiError::unknown_path());
         }
-        Ok(Target {
+        Ok(Some(Target {
             resource,
             namespace,
             name: a.name.clone(),
             subresource: a.subresource.clone(),
-        })
+        }))
     }
 
     async fn dispatch(
@@ -210,6 +296,9 @@ impl Handler {
         call: Call,
         request: Request<Incoming>,
     ) -> Result<Response<BoxBody>, ApiError> {
+        if matches!(*request.method(), Method::HEAD | Method::OPTIONS) {
+            return Err(ApiError::method_not_allowed());
+        }
         if !call.target.subresource.is_empty() {
             if call.target.resource.namespaced && call.target.namespace.is_empty() {
                 return Err(ApiError::unknown_path());
@@ -219,6 +308,13 @@ impl Handler {
         match call.attributes.verb.as_str() {
             "list" | "watch" | "deletecollection" => collection::serve(self, call, request).await,
             "create" if call.target.name.is_empty() => collection::serve(self, call, request).await,
+            "update" | "patch" if call.target.name.is_empty() => {
+                Err(if call.target.resource.custom {
+                    ApiError::bad_request("name must be provided")
+                } else {
+                    ApiError::method_not_allowed()
+                })
+            }
             "get" | "update" | "patch" | "delete" => {
                 if call.target.resource.namespaced && call.target.namespace.is_empty() {
                     return Err(ApiError::unknown_path());
@@ -228,6 +324,17 @@ impl Handler {
             _ => Err(ApiError::method_not_allowed()),
         }
     }
+}
+
+/// 429: as many are served as may be.
+fn busy(warnings: &Warnings) -> Response<BoxBody> {
+    let text = "Too many requests, please try again later.\n".to_owned();
+    let mut response = Answer::Text(429, text).into_response(warnings, Wire::default());
+    let soon = HeaderValue::from_static("1");
+    response
+        .headers_mut()
+        .insert(http::header::RETRY_AFTER, soon);
+    response
 }
 
 /// What a panic says.

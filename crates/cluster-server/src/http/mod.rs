@@ -5,8 +5,10 @@
 mod audit;
 mod collection;
 mod handler;
+mod limits;
 mod list_query;
 mod listen;
+mod metrics;
 mod negotiate;
 mod query;
 mod read;
@@ -19,5 +21,5 @@ mod table;
 
 pub use handler::Handler;
 pub use listen::{Listener, Peer, TlsError};
-pub use negotiate::{accepts_json, wants_discovery};
-pub use respond::{Answer, BoxBody, empty, full};
+pub use negotiate::wants_discovery;
+pub use respond::{Answer, BoxBody, Document, empty, full};

@@ -5,7 +5,8 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 use super::handler::{Call, Handler};
-use super::negotiate::{self, Form, takes_gzip};
+use super::list_query;
+use super::negotiate::{self, Form, Include};
 use super::read;
 use super::respond::{Answer, BoxBody};
 use super::table;
@@ -15,9 +16,14 @@ use crate::field::{FieldError, Path};
 use crate::kinds::Resource;
 use crate::store::Object;
 
-const FORMS: &[Form] = &[Form::Object, Form::Table, Form::Partial];
+const FORMS: &[Form] = &[
+    Form::Object,
+    Form::Table(Include::Metadata),
+    Form::Partial,
+    Form::PartialList,
+];
 /// Subresources have no columns.
-const WITHOUT_TABLE: &[Form] = &[Form::Object, Form::Partial];
+const WITHOUT_TABLE: &[Form] = &[Form::Object, Form::Partial, Form::PartialList];
 
 /// Serves a verb on an object, or on a subresource that stores into it.
 pub(super) async fn serve(
@@ -31,24 +37,38 @@ pub(super) async fn serve(
         WITHOUT_TABLE
     };
     let form = negotiate::form(request.headers(), forms)?;
-    let gzip = takes_gzip(request.headers());
+    let form = form.including(call.query.get("includeObject"))?;
+    let wire = call.wire;
     let warnings = call.context.warnings.clone();
     let verb = call.attributes.verb.as_str();
     let allowed = call.target.resource.allows(verb);
     let answer = match verb {
         _ if !allowed => Err(ApiError::method_not_allowed()),
         "get" => {
+            not_of_the_future(handler, call.query.get("resourceVersion"))?;
             let object = handler.api.get(&call.target)?;
-            Ok(shown(handler, &call.target.resource, &object, 200, &form))
+            Ok(shown(handler, &call.target.resource, &object, 200, form))
         }
-        "update" => update(handler, call, request, &form).await,
-        "patch" => patch(handler, call, request, &form).await,
+        "update" => update(handler, call, request, form).await,
+        "patch" => patch(handler, call, request, form).await,
         "delete" if call.target.subresource.is_empty() => {
-            delete(handler, call, request, &form).await
+            delete(handler, call, request, form).await
         }
         _ => Err(ApiError::method_not_allowed()),
     };
-    Ok(answer?.into_response(&warnings, gzip))
+    Ok(answer?.into_response(&warnings, wire))
+}
+
+/// A revision in a get: the object must have been looked at since, which it always is here.
+fn not_of_the_future(handler: &Handler, revision: Option<&str>) -> Result<(), ApiError> {
+    let revision = list_query::parse_revision(revision.unwrap_or_default());
+    // Kubernetes does not take this for the client's fault.
+    let revision = revision.map_err(|why| ApiError::new(500, "", why))?;
+    let current = handler.api.store.revision();
+    if revision > current {
+        return Err(ApiError::future_revision(revision, current));
+    }
+    Ok(())
 }
 
 /// An object in the form that was asked for.
@@ -57,19 +77,25 @@ pub(super) fn shown(
     resource: &Resource,
     object: &Object,
     code: u16,
-    form: &Form,
+    form: Form,
 ) -> Answer {
     match form {
-        Form::Table => Answer::value(
+        Form::Table(include) => Answer::value(
             code,
-            &table::of_one(resource, object, handler.api.clock.now()),
+            &table::of_one(resource, object, include, handler.api.clock.now()),
         ),
         Form::Partial => Answer::value(code, &table::partial(&object.value)),
+        Form::PartialList => {
+            let kind = table::go_type(resource, false);
+            Answer::from(negotiate::not_acceptable(format!(
+                "you requested PartialObjectMetadataList, but the requested object is not a list ({kind})"
+            )))
+        }
         Form::Object | Form::Discovery => Answer::Json(code, object.json()),
     }
 }
 
-fn written(handler: &Handler, resource: &Resource, updated: &Updated, form: &Form) -> Answer {
+fn written(handler: &Handler, resource: &Resource, updated: &Updated, form: Form) -> Answer {
     shown(
         handler,
         resource,
@@ -83,7 +109,7 @@ async fn update(
     handler: &Handler,
     mut call: Call,
     request: Request<Incoming>,
-    form: &Form,
+    form: Form,
 ) -> Result<Answer, ApiError> {
     call.write_options("UpdateOptions")?;
     let media_type = read::media_type(request.headers()).to_owned();
@@ -100,7 +126,7 @@ async fn patch(
     handler: &Handler,
     mut call: Call,
     request: Request<Incoming>,
-    form: &Form,
+    form: Form,
 ) -> Result<Answer, ApiError> {
     let media_type = read::media_type(request.headers()).to_owned();
     let force = call.query.flag("force");
@@ -131,7 +157,7 @@ async fn delete(
     handler: &Handler,
     mut call: Call,
     request: Request<Incoming>,
-    form: &Form,
+    form: Form,
 ) -> Result<Answer, ApiError> {
     let options = call.delete_options(request).await?;
     let deleted = handler

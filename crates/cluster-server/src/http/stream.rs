@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::handler::{Call, Handler};
 use super::list_query;
-use super::negotiate::Form;
+use super::negotiate::{self, Form, Include};
 use super::respond::{BoxBody, warn};
-use super::table::{self, Include};
+use super::table;
 use crate::api::{Event, WatchStream};
 use crate::error::ApiError;
 
@@ -30,7 +30,6 @@ struct State {
 struct Writer {
     resource: std::sync::Arc<crate::kinds::Resource>,
     form: Form,
-    include: Include,
     clock: crate::clock::Clock,
     first: bool,
 }
@@ -42,10 +41,14 @@ pub(super) fn serve(
     name: &str,
     form: Form,
 ) -> Result<Response<BoxBody>, ApiError> {
+    if call.wire.yaml {
+        return Err(negotiate::not_acceptable(
+            "only the following media types are accepted: application/json;stream=watch".to_owned(),
+        ));
+    }
     let options = list_query::watch(&call.query, &call.target.resource, name)?;
     let lasts = options.lasts.unwrap_or_default();
     let watch = handler.api.watch(&call.target, options)?;
-    let include = Include::parse(call.query.get("includeObject"));
     let state = State {
         watch,
         end: Box::pin(tokio::time::sleep(lasts)),
@@ -53,7 +56,6 @@ pub(super) fn serve(
         writer: Writer {
             resource: call.target.resource.clone(),
             form,
-            include,
             clock: handler.api.clock.clone(),
             first: true,
         },
@@ -97,9 +99,14 @@ impl State {
 impl Writer {
     fn line(&mut self, out: &mut BytesMut, event: &Event) {
         let object = match (&self.form, event.kind) {
-            (_, "ERROR") | (Form::Object | Form::Discovery, _) => event.object.json(),
+            (_, "ERROR") | (Form::Object | Form::PartialList | Form::Discovery, _) => {
+                event.object.json()
+            }
             (Form::Partial, _) => Bytes::from(table::partial(&event.object.value).to_string()),
-            (Form::Table, _) => Bytes::from(self.table(event).to_string()),
+            (Form::Table(include), _) => {
+                let include = *include;
+                Bytes::from(self.table(event, include).to_string())
+            }
         };
         out.put_slice(b"{\"type\":\"");
         out.put_slice(event.kind.as_bytes());
@@ -108,8 +115,8 @@ impl Writer {
         out.put_slice(b"}\n");
     }
 
-    fn table(&mut self, event: &Event) -> Value {
-        let mut table = table::of_event(&self.resource, event, self.include, self.clock.now());
+    fn table(&mut self, event: &Event, include: Include) -> Value {
+        let mut table = table::of_event(&self.resource, event, include, self.clock.now());
         // The columns are told once.
         if !std::mem::take(&mut self.first) {
             table["columnDefinitions"] = json!(null);

@@ -5,7 +5,6 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 use super::handler::{Call, Handler};
-use super::negotiate::takes_gzip;
 use super::respond::{Answer, BoxBody};
 use super::{read, single};
 use crate::api::{Context, Target};
@@ -60,7 +59,7 @@ async fn act(
     request: Request<Incoming>,
 ) -> Result<Response<BoxBody>, ApiError> {
     call.write_options("CreateOptions")?;
-    let gzip = takes_gzip(request.headers());
+    let wire = call.wire;
     let media_type = read::media_type(request.headers()).to_owned();
     let bytes = read::bytes(request.into_body()).await?;
     let kind = match call.target.subresource.as_str() {
@@ -85,7 +84,7 @@ async fn act(
             &crate::reviews::create(&handler.api, ctx, target, body).await?,
         ),
     };
-    Ok(answer.into_response(&call.context.warnings, gzip))
+    Ok(answer.into_response(&call.context.warnings, wire))
 }
 
 fn success() -> Answer {

@@ -4,29 +4,27 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::collection::metadata;
+use super::negotiate::Include;
 use crate::api::{Event, List};
 use crate::kinds::{Resource, table};
 use crate::store::Object;
 
-/// What of the object is in each row (`?includeObject=`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Include {
-    /// Nothing.
-    None,
-    /// Its metadata.
-    Metadata,
-    /// All of it.
-    Object,
-}
-
-impl Include {
-    pub(super) fn parse(text: Option<&str>) -> Self {
-        match text {
-            Some("None") => Self::None,
-            Some("Object") => Self::Object,
-            _ => Self::Metadata,
+/// The type of Kubernetes' own that an object or a list of a resource is, as its messages print it.
+pub(super) fn go_type(resource: &Resource, list: bool) -> String {
+    let package = match &*resource.group {
+        _ if resource.custom => {
+            let list = if list { "List" } else { "" };
+            return format!("*unstructured.Unstructured{list}");
         }
-    }
+        "" | "events.k8s.io" => "core",
+        group => group.split('.').next().unwrap_or_default(),
+    };
+    let kind = if list {
+        &resource.list_kind
+    } else {
+        &resource.kind
+    };
+    format!("*{package}.{kind}")
 }
 
 /// `PartialObjectMetadata` of an object.
@@ -34,28 +32,22 @@ pub(super) fn partial(object: &Value) -> Value {
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"]})
 }
 
-pub(super) fn of_one(resource: &Resource, object: &Object, now: Timestamp) -> Value {
-    let meta = json!({"resourceVersion": object.value["metadata"]["resourceVersion"]});
-    build(
-        resource,
-        [&object.value].into_iter(),
-        &meta,
-        Include::Metadata,
-        now,
-    )
-}
-
-pub(super) fn of_list(
+pub(super) fn of_one(
     resource: &Resource,
-    list: &List,
-    include: Option<&str>,
+    object: &Object,
+    include: Include,
     now: Timestamp,
 ) -> Value {
+    let meta = json!({"resourceVersion": object.value["metadata"]["resourceVersion"]});
+    build(resource, [&object.value].into_iter(), &meta, include, now)
+}
+
+pub(super) fn of_list(resource: &Resource, list: &List, include: Include, now: Timestamp) -> Value {
     build(
         resource,
         list.items.iter().map(|item| &item.value),
         &metadata(list),
-        Include::parse(include),
+        include,
         now,
     )
 }

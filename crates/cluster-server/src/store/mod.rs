@@ -227,6 +227,12 @@ impl Store {
         self.shard(resource).watch(from)
     }
 
+    /// Whether writes are taken.
+    pub fn is_open(&self) -> bool {
+        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        commands.is_some()
+    }
+
     /// Ends the writer after what it has been given is durable. Later writes are refused.
     pub fn close(&self) {
         drop(

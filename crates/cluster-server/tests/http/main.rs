@@ -7,6 +7,7 @@
 
 mod audit;
 mod client;
+mod face;
 mod lists;
 mod watches;
 
