@@ -36,9 +36,15 @@ impl Budget {
         self.left == 0
     }
 
-    /// A new expression starts, which may cost [`CALL_LIMIT`] of what is left.
-    pub(crate) fn start_call(&mut self) {
-        self.call = CALL_LIMIT;
+    /// A new expression starts, which may cost [`CALL_LIMIT`] of what is left. The answer is what the one that it is
+    /// evaluated for may still cost, for [`end_call`](Self::end_call).
+    pub(crate) fn start_call(&mut self) -> u64 {
+        std::mem::replace(&mut self.call, CALL_LIMIT)
+    }
+
+    /// The expression has ended; the one that it was evaluated for goes on.
+    pub(crate) fn end_call(&mut self, outer: u64) {
+        self.call = outer;
     }
 
     /// Takes `units`, or says that there are not so many.

@@ -83,8 +83,10 @@ impl Expression {
         bindings: &Bindings<'_>,
         budget: &mut Budget,
     ) -> Result<Value, EvaluationError> {
-        budget.start_call();
-        evaluate::evaluate(&self.node, bindings, budget)
+        let outer = budget.start_call();
+        let outcome = evaluate::evaluate(&self.node, bindings, budget);
+        budget.end_call(outer);
+        outcome
     }
 }
 

@@ -1,16 +1,20 @@
 //! What may be stored, and what is added on the way: the admission chain in Kubernetes' order.
 //!
 //! Mutating: NamespaceLifecycle, ServiceAccount, NodeRestriction, Priority, DefaultTolerationSeconds, RuntimeClass,
-//! MutatingAdmissionWebhook. Validating: ServiceAccount, RBAC escalation, PodSecurity, ValidatingAdmissionWebhook.
+//! MutatingAdmissionWebhook. Validating: ServiceAccount, RBAC escalation, PodSecurity, ValidatingAdmissionPolicy,
+//! ValidatingAdmissionWebhook.
 //!
 //! **Invariant:** nothing here answers "yes" to what it could not judge. A webhook that fails admits only where its
 //! own `failurePolicy` says `Ignore`.
 
+pub mod conditions;
 mod namespace_lifecycle;
 mod node_restriction;
 mod pod_defaults;
 mod pod_security;
+pub mod policy;
 mod request;
+mod rules;
 pub mod selector;
 mod service_account;
 mod webhook;
@@ -30,6 +34,7 @@ pub struct Chain {
     kinds: Arc<Kinds>,
     authorizer: Arc<Authorizer>,
     webhooks: webhook::Client,
+    policies: policy::Cache,
 }
 
 impl Chain {
@@ -40,6 +45,7 @@ impl Chain {
             kinds,
             authorizer,
             webhooks: webhook::Client::default(),
+            policies: policy::Cache::default(),
         }
     }
 
@@ -68,6 +74,7 @@ impl Chain {
         service_account::validate(&self.store, request)?;
         self.check_escalation(request)?;
         pod_security::validate(&self.store, request)?;
+        policy::validate(self, request)?;
         webhook::validate(self, request).await
     }
 

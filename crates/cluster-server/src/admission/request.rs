@@ -177,3 +177,52 @@ impl Request {
         json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request})
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::authz::Authorizer;
+    use crate::store::Store;
+
+    /// A connect to a subresource, as tests of admission want it.
+    pub(in crate::admission) fn connect(
+        resource: &str,
+        subresource: &str,
+        namespace: &str,
+    ) -> Request {
+        Request {
+            operation: Operation::Connect,
+            kind: GroupVersionKind {
+                version: "v1".into(),
+                kind: "PodExecOptions".into(),
+                ..Default::default()
+            },
+            resource: GroupVersionResource {
+                version: "v1".into(),
+                resource: resource.into(),
+                ..Default::default()
+            },
+            subresource: subresource.into(),
+            namespace: namespace.into(),
+            name: "p".into(),
+            object: Some(json!({"kind": "PodExecOptions", "container": "debug-1"})),
+            old_object: None,
+            options: None,
+            dry_run: false,
+            user: User {
+                name: "alice".into(),
+                ..User::default()
+            },
+            warnings: Vec::new(),
+            annotations: Annotations::default(),
+        }
+    }
+
+    /// An authorizer that knows no roles, over a store in `directory`.
+    pub(in crate::admission) fn lonely_authorizer(directory: &std::path::Path) -> Arc<Authorizer> {
+        let store = Store::open(&directory.join("store.db")).expect("a store");
+        Arc::new(Authorizer::new(store))
+    }
+}

@@ -5,6 +5,9 @@
 //! lost by a typed struct that does not know it; built-in kinds are decoded once through their
 //! `k8s-openapi` type, which drops (and reports) unknown fields and refuses wrong JSON types.
 
+pub mod admission_binding;
+pub mod admission_policy;
+mod admission_rules;
 pub mod api_service;
 mod builtin;
 pub mod config;

@@ -124,16 +124,12 @@ fn default_port(port: &mut Value) {
     }
 }
 
-/// A DNS-1035 label: it begins with a letter.
 fn name_faults(object: &Value) -> Vec<FieldError> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    let holds =
-        names::dns_label(name).is_empty() && name.starts_with(|c: char| c.is_ascii_lowercase());
-    if holds {
-        return Vec::new();
-    }
-    let why = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
-    vec![FieldError::invalid(&Path::new("metadata.name"), name, why)]
+    let complaints = names::dns_1035_label(name).into_iter();
+    complaints
+        .map(|text| FieldError::invalid(&Path::new("metadata.name"), name, text))
+        .collect()
 }
 
 fn address_faults(spec: &Value, kind: &str, path: &Path) -> Vec<FieldError> {

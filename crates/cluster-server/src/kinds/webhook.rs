@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::admission_rules::{
+    default_rules, elements, match_conditions, rule, selector, set, strings, supported,
+};
 use super::{Strategy, names};
 use crate::field::{FieldError, Path};
 
@@ -17,12 +20,6 @@ pub static MUTATING_WEBHOOKS: WebhookStrategy = WebhookStrategy { mutating: true
 
 /// The strategy of ValidatingWebhookConfigurations.
 pub static VALIDATING_WEBHOOKS: WebhookStrategy = WebhookStrategy { mutating: false };
-
-fn set(map: &mut Map<String, Value>, field: &str, value: Value) {
-    if map.get(field).is_none_or(Value::is_null) {
-        map.insert(field.to_owned(), value);
-    }
-}
 
 impl Strategy for WebhookStrategy {
     fn default(&self, object: &mut Value) {
@@ -43,16 +40,7 @@ impl Strategy for WebhookStrategy {
             if self.mutating {
                 set(webhook, "reinvocationPolicy", "Never".into());
             }
-            for rule in webhook
-                .get_mut("rules")
-                .and_then(Value::as_array_mut)
-                .into_iter()
-                .flatten()
-            {
-                if let Some(rule) = rule.as_object_mut() {
-                    set(rule, "scope", "*".into());
-                }
-            }
+            default_rules(webhook.get_mut("rules"));
             if let Some(service) = webhook
                 .get_mut("clientConfig")
                 .and_then(|c| c.get_mut("service"))
@@ -76,18 +64,12 @@ impl Strategy for WebhookStrategy {
     fn validate_create(&self, object: &Value) -> Vec<FieldError> {
         let mut out = Vec::new();
         let mut seen = HashSet::new();
-        for (at, webhook) in object["webhooks"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .enumerate()
-        {
-            let path = Path::new("webhooks").index(at);
+        for (webhook, path) in elements(object, "webhooks", &Path::default()) {
+            out.extend(one(webhook, &path));
             let name = webhook["name"].as_str().unwrap_or_default();
-            if !seen.insert(name) {
+            if !name.is_empty() && !seen.insert(name) {
                 out.push(FieldError::duplicate(&path.child("name"), name));
             }
-            out.extend(one(webhook, &path));
         }
         out
     }
@@ -97,37 +79,14 @@ impl Strategy for WebhookStrategy {
     }
 }
 
+/// `validateValidatingWebhook`, `validateMutatingWebhook`, then `validateAdmissionReviewVersions`.
 fn one(webhook: &Value, path: &Path) -> Vec<FieldError> {
     let mut out = full_name(
         webhook["name"].as_str().unwrap_or_default(),
         &path.child("name"),
     );
-    let versions: Vec<&str> = webhook["admissionReviewVersions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    let field = path.child("admissionReviewVersions");
-    if versions.is_empty() {
-        out.push(FieldError::required(
-            &field,
-            "must specify one of v1, v1beta1",
-        ));
-    } else if !versions
-        .iter()
-        .any(|version| ["v1", "v1beta1"].contains(version))
-    {
-        let detail = "must include at least one of v1, v1beta1";
-        out.push(FieldError::invalid(&field, json!(versions), detail));
-    }
-    for (at, rule) in webhook["rules"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate()
-    {
-        out.extend(rule_faults(rule, &path.child("rules").index(at)));
+    for (one, at) in elements(webhook, "rules", path) {
+        out.extend(rule(one, &at));
     }
     out.extend(policies(webhook, path));
     if let Some(seconds) = webhook["timeoutSeconds"]
@@ -141,10 +100,55 @@ fn one(webhook: &Value, path: &Path) -> Vec<FieldError> {
             detail,
         ));
     }
+    for name in ["namespaceSelector", "objectSelector"] {
+        out.extend(selector(&webhook[name], &path.child(name)));
+    }
+    out.extend(supported(
+        webhook,
+        "reinvocationPolicy",
+        path,
+        &["IfNeeded", "Never"],
+    ));
     out.extend(client(
         &webhook["clientConfig"],
         &path.child("clientConfig"),
     ));
+    out.extend(match_conditions(webhook, path, false));
+    out.extend(review_versions(webhook, path));
+    out
+}
+
+/// `validateAdmissionReviewVersions`.
+fn review_versions(webhook: &Value, path: &Path) -> Vec<FieldError> {
+    let versions = strings(webhook, "admissionReviewVersions");
+    let field = path.child("admissionReviewVersions");
+    if versions.is_empty() {
+        return vec![FieldError::required(
+            &field,
+            "must specify one of v1, v1beta1",
+        )];
+    }
+    let mut out = Vec::new();
+    let mut seen = HashSet::new();
+    for (at, version) in versions.iter().enumerate() {
+        if !seen.insert(*version) {
+            out.push(FieldError::invalid(
+                &field.index(at),
+                *version,
+                "duplicate version",
+            ));
+            continue;
+        }
+        let faults = names::dns_1035_label(version).into_iter();
+        out.extend(faults.map(|text| FieldError::invalid(&field.index(at), *version, text)));
+    }
+    if !versions
+        .iter()
+        .any(|version| ["v1", "v1beta1"].contains(version))
+    {
+        let detail = "must include at least one of v1, v1beta1";
+        out.push(FieldError::invalid(&field, json!(versions), detail));
+    }
     out
 }
 
@@ -152,10 +156,9 @@ fn one(webhook: &Value, path: &Path) -> Vec<FieldError> {
 fn policies(webhook: &Value, path: &Path) -> Vec<FieldError> {
     let mut out = Vec::new();
     for (name, supported) in [
-        ("failurePolicy", &["Fail", "Ignore"][..]),
+        ("failurePolicy", &["Fail", "Ignore"]),
         ("matchPolicy", &["Equivalent", "Exact"]),
         ("sideEffects", &["None", "NoneOnDryRun"]),
-        ("reinvocationPolicy", &["IfNeeded", "Never"]),
     ] {
         match webhook[name].as_str() {
             None if name == "sideEffects" => {
@@ -183,62 +186,13 @@ fn full_name(name: &str, field: &Path) -> Vec<FieldError> {
     }
     let complaints = names::dns_subdomain(name);
     if !complaints.is_empty() {
-        return complaints
-            .into_iter()
-            .map(|text| FieldError::invalid(field, name, text))
-            .collect();
+        return vec![FieldError::invalid(field, name, complaints.join(","))];
     }
     if name.split('.').count() < 3 {
         let detail = "should be a domain with at least three segments separated by dots";
         return vec![FieldError::invalid(field, name, detail)];
     }
     Vec::new()
-}
-
-fn rule_faults(rule: &Value, path: &Path) -> Vec<FieldError> {
-    let mut out = Vec::new();
-    let list = |field: &str| -> Vec<&str> {
-        rule[field]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect()
-    };
-    for field in ["operations", "apiGroups", "apiVersions", "resources"] {
-        let values = list(field);
-        let at = path.child(field);
-        if values.is_empty() {
-            out.push(FieldError::required(&at, ""));
-        }
-        if field != "resources" && values.len() > 1 && values.contains(&"*") {
-            let detail = "if '*' is present, must not specify other values";
-            out.push(FieldError::invalid(&at, json!(values), detail));
-        }
-    }
-    let operations = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
-    for (at, operation) in list("operations")
-        .into_iter()
-        .enumerate()
-        .filter(|(_, operation)| !operations.contains(operation))
-    {
-        out.push(FieldError::not_supported(
-            &path.child("operations").index(at),
-            operation,
-            &operations,
-        ));
-    }
-    if let Some(scope) = rule["scope"]
-        .as_str()
-        .filter(|scope| !["*", "Cluster", "Namespaced"].contains(scope))
-    {
-        out.push(FieldError::not_supported(
-            &path.child("scope"),
-            scope,
-            &["*", "Cluster", "Namespaced"],
-        ));
-    }
-    out
 }
 
 fn client(config: &Value, path: &Path) -> Vec<FieldError> {
@@ -249,38 +203,97 @@ fn client(config: &Value, path: &Path) -> Vec<FieldError> {
                 "exactly one of url or service is required",
             )]
         }
-        (Some(url), false) => match url.parse::<http::Uri>() {
-            Ok(parsed) if parsed.scheme_str() != Some("https") => {
-                let detail =
-                    "'https' is the only allowed URL scheme; desired format: https://host[/path]";
-                vec![FieldError::invalid(&path.child("url"), url, detail)]
-            }
-            Ok(parsed) if parsed.host().is_none_or(str::is_empty) => {
-                let detail = "host must be specified; desired format: https://host[/path]";
-                vec![FieldError::invalid(&path.child("url"), url, detail)]
-            }
-            Ok(_) => Vec::new(),
-            Err(error) => {
-                let detail = format!(
-                    "url must be a valid URL: {error}; desired format: https://host[/path]"
-                );
-                vec![FieldError::required(&path.child("url"), detail)]
-            }
-        },
-        (None, true) => ["namespace", "name"]
-            .into_iter()
-            .filter(|field| {
-                config["service"][*field]
-                    .as_str()
-                    .unwrap_or_default()
-                    .is_empty()
-            })
-            .map(|field| {
-                FieldError::required(
-                    &path.child("service").child(field),
-                    format!("service {field} is required"),
-                )
-            })
-            .collect(),
+        (Some(url), false) => url_faults(url, &path.child("url")),
+        (None, true) => service_faults(&config["service"], &path.child("service")),
     }
+}
+
+/// `ValidateWebhookURL`.
+fn url_faults(url: &str, field: &Path) -> Vec<FieldError> {
+    const FORM: &str = "desired format: https://host[/path]";
+    let (rest, fragment) = url.split_once('#').unwrap_or((url, ""));
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (scheme, rest) = rest.split_once("://").unwrap_or(("", rest));
+    let authority = if scheme.is_empty() {
+        ""
+    } else {
+        rest.split('/').next().unwrap_or_default()
+    };
+    if url.chars().any(char::is_control) {
+        let detail = format!(
+            "url must be a valid URL: parse {url:?}: net/url: invalid control character in URL; {FORM}"
+        );
+        return vec![FieldError::required(field, detail)];
+    }
+    let mut out = Vec::new();
+    if scheme != "https" {
+        let detail = format!("'https' is the only allowed URL scheme; {FORM}");
+        out.push(FieldError::invalid(field, scheme, detail));
+    }
+    let (person, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    if host.is_empty() {
+        let detail = format!("host must be specified; {FORM}");
+        out.push(FieldError::invalid(field, host, detail));
+    }
+    for (part, detail) in [
+        (person, "user information is not permitted in the URL"),
+        (fragment, "fragments are not permitted in the URL"),
+        (query, "query parameters are not permitted in the URL"),
+    ] {
+        if !part.is_empty() {
+            out.push(FieldError::invalid(field, part, detail));
+        }
+    }
+    out
+}
+
+/// `ValidateWebhookService`.
+fn service_faults(service: &Value, field: &Path) -> Vec<FieldError> {
+    let mut out = Vec::new();
+    let text = |name: &str| service[name].as_str().unwrap_or_default();
+    // Kubernetes passes name and namespace the wrong way round, so each is reported as the other.
+    for (missing, reported) in [("namespace", "name"), ("name", "namespace")] {
+        if text(missing).is_empty() {
+            out.push(FieldError::required(&field.child(reported), ""));
+        }
+    }
+    if let Some(port) = service["port"]
+        .as_i64()
+        .filter(|port| !(1..=65535).contains(port))
+    {
+        let detail = "port is not valid: must be between 1 and 65535, inclusive";
+        out.push(FieldError::invalid(&field.child("port"), port, detail));
+    }
+    let (path, at) = (text("path"), field.child("path"));
+    match path {
+        "" | "/" => return out,
+        "//" => {
+            out.push(FieldError::invalid(
+                &at,
+                path,
+                "segment[0] may not be empty",
+            ));
+            return out;
+        }
+        _ => {}
+    }
+    if !path.starts_with('/') {
+        out.push(FieldError::invalid(&at, path, "must start with a '/'"));
+    }
+    let checked = path.get(1..).unwrap_or_default();
+    let checked = checked.strip_suffix('/').unwrap_or(checked);
+    for (index, step) in checked.split('/').enumerate() {
+        if step.is_empty() {
+            let detail = format!("segment[{index}] may not be empty");
+            out.push(FieldError::invalid(&at, path, detail));
+        } else {
+            let faults = names::dns_subdomain(step).into_iter();
+            out.extend(
+                faults.map(|text| {
+                    FieldError::invalid(&at, path, format!("segment[{index}]: {text}"))
+                }),
+            );
+        }
+    }
+    out
 }

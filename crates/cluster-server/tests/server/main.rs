@@ -6,6 +6,7 @@
     reason = "a test ends where its cluster does not work"
 )]
 
+mod admission_policy;
 mod aggregation;
 mod credentials;
 mod custom_resources;

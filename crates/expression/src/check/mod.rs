@@ -146,6 +146,9 @@ impl Checker {
         {
             return Type::Type;
         }
+        if let Some(found) = self.qualified(operand, field) {
+            return found;
+        }
         let of = self.node(operand);
         let (of, wrapped) = match of {
             Type::Optional(inner) => (*inner, true),
@@ -157,6 +160,20 @@ impl Checker {
             found if wrapped || optional => Type::optional(found),
             found => found,
         }
+    }
+
+    /// A variable whose declared name has a dot in it (`authorizer.requestResource`).
+    fn qualified(&self, operand: &Node, field: &str) -> Option<Type> {
+        let Kind::Ident(name) = &operand.kind else {
+            return None;
+        };
+        let qualified = format!("{name}.{field}");
+        let (_, of) = self
+            .scope
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == qualified)?;
+        Some(of.clone())
     }
 
     fn field(&mut self, at: usize, of: &Type, field: &str) -> Type {

@@ -144,6 +144,11 @@ impl<'r> Run<'r, '_> {
         if let Some(found) = self.lazy_field(operand, field) {
             return found;
         }
+        if let Kind::Ident(name) = &operand.kind
+            && let Some(value) = self.bindings.values.get(&format!("{name}.{field}"))
+        {
+            return Ok(value.clone());
+        }
         if let Some(of) = TypeName::qualified(operand, field) {
             return Ok(of);
         }
