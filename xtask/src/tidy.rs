@@ -29,6 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ledger-store", &["session", "ledger"]),
     ("report", &["session", "ledger"]),
     ("debug", &[]),
+    ("authority", &[]),
     ("cluster-sandbox", &[]),
     ("cluster-node", &["cluster-sandbox", "streaming"]),
     ("cluster-server", &["streaming", "expression"]),
@@ -58,6 +59,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "ledger-store",
             "report",
             "debug",
+            "authority",
             "server",
             "cluster-sandbox",
         ],
@@ -90,6 +92,7 @@ const PURE: &[&str] = &[
     "ledger",
     "report",
     "debug",
+    "authority",
 ];
 const IO: &[&str] = &[
     "tokio",
