@@ -86,6 +86,9 @@ pub enum Command {
     Record(Record),
     /// Check a ledger with public bytes alone
     Verify(Verify),
+    /// Who may do what in this cluster, and through which bindings
+    #[command(subcommand)]
+    Rbac(Rbac),
     /// Print the version
     Version,
 }
@@ -282,6 +285,47 @@ pub enum SessionsGet {
         /// Its name
         name: String,
     },
+}
+
+/// `rbac`.
+#[derive(Debug, Subcommand)]
+pub enum Rbac {
+    /// Show who can debug, attach, exec, approve, or get around all of it
+    WhoCan {
+        /// What
+        #[arg(value_enum)]
+        what: Power,
+        /// Only those who are given it directly: not by impersonation, tokens or rights to give rights
+        #[arg(long)]
+        direct: bool,
+        /// In all namespaces
+        #[arg(short = 'A', long)]
+        all_namespaces: bool,
+        /// Output format
+        #[arg(short, long)]
+        output: Option<Format>,
+    },
+    /// Show what the cluster's RBAC gives without meaning to, and what mends it
+    Lint {
+        /// Output format
+        #[arg(short, long)]
+        output: Option<Format>,
+    },
+}
+
+/// A power that people can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Power {
+    /// Add an ephemeral container, or ask for one
+    Debug,
+    /// Join a container's streams
+    Attach,
+    /// Run commands in containers
+    Exec,
+    /// Give verdicts on visits
+    Approve,
+    /// Get to the same without a visit, or change the rules
+    Bypass,
 }
 
 /// `record`.
