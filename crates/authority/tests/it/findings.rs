@@ -66,6 +66,32 @@ fn each_way_around_is_found() {
 }
 
 #[test]
+fn the_controllers_own_part_is_its_own_and_nobody_elses() {
+    let mut rbac = Rbac::default();
+    cluster_role(
+        &mut rbac,
+        "r",
+        &[(&[OURS], &["debugsessions/status"], &["patch"])],
+    );
+    let account = |name: &str| json!({"kind": "ServiceAccount", "name": name});
+    let namespace = "ephemera-system";
+    bind_in(
+        &mut rbac,
+        namespace,
+        ("ClusterRole", "r"),
+        &account("ephemera-controller"),
+    );
+    assert_eq!(found(&rbac), []);
+    bind_in(
+        &mut rbac,
+        namespace,
+        ("ClusterRole", "r"),
+        &account("other"),
+    );
+    assert_eq!(found(&rbac).len(), 1);
+}
+
+#[test]
 fn a_wildcard_is_found_once_for_each_thing_it_gives() {
     let all = ["wildcard", "wildcard", "wildcard", "two-parts", "two-parts"];
     let found = one(&[(&["*"], &["*"], &["*"])], "Group", "dev");

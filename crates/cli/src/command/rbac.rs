@@ -120,32 +120,36 @@ fn who_can(rows: &[Row], namespace: Option<&str>, printer: Printer) -> std::io::
     if rows.is_empty() {
         printer.say("Nobody, by RBAC.");
     } else {
-        let cells = |row: &Row| {
-            let mut right = row.right.clone();
-            if row.wildcard {
-                right.push_str(" (by `*`)");
-            }
-            if !row.resource_names.is_empty() {
-                right = format!("{right} (only {})", row.resource_names.join(", "));
-            }
-            let place = row.namespace.clone().unwrap_or_else(|| "*".to_owned());
-            let through = row.through.join(" -> ");
-            vec![
-                row.subject.clone(),
-                right,
-                place,
-                through,
-                row.means.clone(),
-            ]
-        };
+        let mut table: Vec<Vec<String>> = rows.iter().map(cells).collect();
+        table.dedup();
         let headings = ["SUBJECT", "RIGHT", "NAMESPACE", "THROUGH", "WHICH MEANS"];
-        printer.table(&headings, &rows.iter().map(cells).collect::<Vec<_>>())?;
+        printer.table(&headings, &table)?;
     }
     let place = namespace.map_or("any namespace".to_owned(), |n| format!("namespace {n}"));
     printer.say(format!(
         "In {place}. Members of system:masters may do everything besides; who is in a group only the authenticator knows."
     ));
     Ok(())
+}
+
+/// What a `*` gives is one line, however many rights were asked about.
+fn cells(row: &Row) -> Vec<String> {
+    let place = row.namespace.clone().unwrap_or_else(|| "*".to_owned());
+    let through = row.through.join(" -> ");
+    if row.wildcard {
+        let (right, means) = (
+            "by `*`",
+            "each of the rights that were asked about, or some",
+        );
+        let cells = [&row.subject, right, &place, &through, means];
+        return cells.map(ToOwned::to_owned).to_vec();
+    }
+    let mut right = row.right.clone();
+    if !row.resource_names.is_empty() {
+        right = format!("{right} (only {})", row.resource_names.join(", "));
+    }
+    let cells = [&row.subject, &right, &place, &through, &row.means];
+    cells.map(ToOwned::to_owned).to_vec()
 }
 
 fn listed(findings: &[Finding]) -> Vec<serde_json::Value> {
@@ -172,6 +176,7 @@ fn lint(findings: &[Finding], printer: Printer) -> std::io::Result<()> {
             finding.mend
         ))?;
     }
-    printer.say(format!("{} findings.", findings.len()));
+    let plural = if findings.len() == 1 { "" } else { "s" };
+    printer.say(format!("{} finding{plural}.", findings.len()));
     Ok(())
 }
