@@ -46,3 +46,6 @@ pub use quorum::may_judge;
 
 pub mod evaluate;
 pub use evaluate::evaluate;
+
+pub mod dead_ends;
+pub use dead_ends::{DeadEnd, dead_ends};

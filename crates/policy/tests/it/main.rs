@@ -7,6 +7,7 @@
 mod approvals;
 mod changed;
 mod container;
+mod dead_ends;
 mod doors;
 mod exposure;
 mod scope;
