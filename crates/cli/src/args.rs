@@ -86,6 +86,9 @@ pub enum Command {
     Record(Record),
     /// Check a ledger with public bytes alone
     Verify(Verify),
+    /// Look at policies without a cluster: check them, or try cases on them
+    #[command(subcommand)]
+    Policy(Policy),
     /// Who may do what in this cluster, and through which bindings
     #[command(subcommand)]
     Rbac(Rbac),
@@ -284,6 +287,26 @@ pub enum SessionsGet {
     Get {
         /// Its name
         name: String,
+    },
+}
+
+/// `policy`.
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Check policies: unknown fields, values that mean nothing, rules that nobody can meet
+    Check {
+        /// YAML or JSON files with DebugPolicies
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Output format
+        #[arg(short, long)]
+        output: Option<Format>,
+    },
+    /// Decide the cases of a folder, and compare with what each expects
+    Test {
+        /// Folder with `*.yaml` files of cases
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
     },
 }
 

@@ -9,6 +9,7 @@ pub mod up;
 
 pub mod approve;
 pub mod debug;
+pub mod policy;
 pub mod rbac;
 pub mod record;
 pub mod request;
@@ -41,6 +42,7 @@ pub async fn run(cli: Cli) -> Outcome {
         Command::Sessions(args) => sessions::run(&args, &cli.cluster, printer).await,
         Command::Record(args) => record::run(&args, &cli.cluster, printer),
         Command::Verify(args) => verify::run(&args, printer),
+        Command::Policy(args) => policy::run(&args, printer),
         Command::Rbac(args) => rbac::run(&args, &cli.cluster, printer).await,
         Command::Version => version::run(printer),
     }
