@@ -123,15 +123,26 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Option<(u16, Value)> {
-        let bytes = body.map(ToString::to_string).unwrap_or_default();
+        let text = body.map(ToString::to_string).unwrap_or_default();
+        self.send(method, path, "application/json", &text).await
+    }
+
+    /// As [`ask`](Self::ask), with a body of any type.
+    pub(crate) async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        media_type: &str,
+        body: &str,
+    ) -> Option<(u16, Value)> {
         let request = http::Request::builder()
             .method(method)
             .uri(path)
             .header("host", "127.0.0.1")
             .header("accept", "application/json")
-            .header("content-type", "application/json")
+            .header("content-type", media_type)
             .header("authorization", format!("Bearer {}", self.token))
-            .body(Full::new(Bytes::from(bytes)))
+            .body(Full::new(Bytes::from(body.to_owned())))
             .expect("a request");
         self.sender.ready().await.ok()?;
         let answer = self.sender.send_request(request).await.ok()?;

@@ -1,4 +1,5 @@
-//! What the store promises when the machine does not: the process killed at any moment, the disk full, the file damaged.
+//! What the store promises when the machine does not: the process killed at any moment, the disk full, the file damaged;
+//! and when many write at once.
 //!
 //! The test program is the server as well: started with the argument `serve`, it serves a directory until its standard
 //! input ends. What cannot run here is reported as ignored, with the reason as its kind.
@@ -13,6 +14,7 @@ mod damaged;
 mod full;
 mod killed;
 mod large;
+mod together;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -41,6 +43,8 @@ fn main() -> ExitCode {
         trial("a damaged database is said to be damaged", damaged::said),
         trial("ten thousand objects are there at once", large::start),
         trial("the log of writes stays bounded", large::log),
+        trial("no update of many clients is lost", together::counts),
+        trial("patches of many clients all come in", together::patches),
         only_root(
             "a full disk refuses writes and loses none",
             full::refuses_writes,

@@ -119,7 +119,7 @@ impl Cluster {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .expect("HTTP");
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_upgrades());
         let token = wanted.token.as_deref().unwrap_or(self.server.admin_token());
         let mut request = http::Request::builder()
             .method(wanted.method.as_str())
@@ -168,6 +168,10 @@ impl Cluster {
             body: response.into_body(),
             rest: Vec::new(),
         }
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
     }
 
     /// The bearer token of one of the four people.

@@ -1,5 +1,6 @@
 //! What is written of requests, as `/var/log/audit.log` shows it.
 
+mod streams;
 mod webhook;
 
 use std::path::Path;
