@@ -64,6 +64,9 @@ impl Api {
         self.fill(&mut object);
         meta(&object, "name").clone_into(&mut target.name);
         match_namespace(&target, &mut object)?;
+        for text in strategy.deprecations(&object) {
+            ctx.warnings.add(text);
+        }
         strategy.prepare_create(&mut object);
         let mut errors = super::merged::metadata_create(&target, &object);
         errors.extend(strategy.validate_create(&object));

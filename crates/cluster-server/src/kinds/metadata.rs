@@ -174,7 +174,8 @@ pub fn validate_labels(labels: &Value, path: &Path) -> Vec<FieldError> {
     out
 }
 
-fn validate_annotations(annotations: &Value, path: &Path) -> Vec<FieldError> {
+/// What does not hold in a map of annotations.
+pub fn validate_annotations(annotations: &Value, path: &Path) -> Vec<FieldError> {
     let mut out = Vec::new();
     let mut size = 0;
     for (key, value) in entries(annotations) {

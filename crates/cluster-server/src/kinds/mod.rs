@@ -67,6 +67,12 @@ pub trait Strategy: Send + Sync {
         false
     }
 
+    /// Texts for `Warning: 299` headers about what a client wrote that [`prepare_create`](Self::prepare_create) is
+    /// about to write in its new form.
+    fn deprecations(&self, _object: &Value) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Texts for `Warning: 299` headers of a create or update.
     fn warnings(&self, _subresource: &str, _new: &Value, _old: Option<&Value>) -> Vec<String> {
         Vec::new()
@@ -91,6 +97,9 @@ impl<T: Strategy + ?Sized> Strategy for &T {
     }
     fn allow_create_on_update(&self) -> bool {
         (**self).allow_create_on_update()
+    }
+    fn deprecations(&self, object: &Value) -> Vec<String> {
+        (**self).deprecations(object)
     }
     fn warnings(&self, subresource: &str, new: &Value, old: Option<&Value>) -> Vec<String> {
         (**self).warnings(subresource, new, old)

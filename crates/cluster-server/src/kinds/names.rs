@@ -3,6 +3,7 @@
 //! Each function returns the complaints, in Kubernetes' words; none means that the text holds.
 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const UNDERSCORED: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')";
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const QUALIFIED: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
@@ -69,6 +70,38 @@ pub fn dns_subdomain(text: &str) -> Vec<String> {
         out.push(SUBDOMAIN.to_owned());
     }
     out
+}
+
+/// A DNS-1123 subdomain whose labels may hold underscores: search paths of resolvers.
+pub fn dns_subdomain_with_underscore(text: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    if text.len() > 253 {
+        out.push(too_long(253));
+    }
+    let holds = |label: &str| {
+        let rest = label.strip_prefix('_').unwrap_or(label);
+        let edge = |c: Option<u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let mut bytes = rest.bytes();
+        edge(rest.bytes().next())
+            && edge(rest.bytes().last())
+            && bytes.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-_".contains(&c))
+    };
+    if !text.split('.').all(holds) {
+        out.push(UNDERSCORED.to_owned());
+    }
+    out
+}
+
+/// A prefix of a name as the name that is judged in its stead: something valid will follow a dash (`maskTrailingDash`).
+pub fn prefix(text: &str) -> std::borrow::Cow<'_, str> {
+    let masked = text.strip_suffix('-').filter(|stem| !stem.is_empty());
+    let mut stem = match masked {
+        Some(stem) => stem.to_owned(),
+        None => return text.into(),
+    };
+    stem.pop();
+    stem.push('a');
+    stem.into()
 }
 
 /// A name that may stand in a URL's path: roles and bindings.

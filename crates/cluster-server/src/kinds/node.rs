@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::pod::{default_pod_spec, validate_template};
+use super::pod::{default_pod_spec, template_warnings, validate_template};
 use super::{Strategy, names};
 use crate::field::{FieldError, Path};
 
@@ -158,6 +158,13 @@ impl Strategy for PodTemplateStrategy {
 
     fn validate_update(&self, _subresource: &str, new: &Value, _old: &Value) -> Vec<FieldError> {
         self.validate_create(new)
+    }
+
+    fn warnings(&self, _subresource: &str, new: &Value, old: Option<&Value>) -> Vec<String> {
+        if old.is_some_and(|old| old["template"] == new["template"]) {
+            return Vec::new();
+        }
+        template_warnings(&new["template"], &Path::new("template"))
     }
 }
 

@@ -27,6 +27,15 @@ pub struct Quantity {
     format: Format,
 }
 
+impl Default for Quantity {
+    fn default() -> Self {
+        Self {
+            nanos: 0,
+            format: Format::DecimalSi,
+        }
+    }
+}
+
 /// Why a text is no quantity. The texts are Kubernetes'.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParseQuantityError {
@@ -167,6 +176,19 @@ impl Quantity {
             self.nanos - rest + unit * rest.signum()
         };
         Self { nanos, ..self }
+    }
+
+    /// The sum of two values, in the notation of the first (`Quantity.Add`).
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        // A zero takes the notation of what is added to it.
+        let format = if self.nanos == 0 {
+            other.format
+        } else {
+            self.format
+        };
+        let nanos = self.nanos.saturating_add(other.nanos).clamp(-MAX, MAX);
+        Self { nanos, format }
     }
 
     /// Whether the value is below zero.

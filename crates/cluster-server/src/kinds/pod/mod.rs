@@ -1,8 +1,11 @@
 //! Pods: their defaults, what they must hold, and what each of their subresources may change
 //! (`pkg/registry/core/pod/strategy.go`).
 
+mod amounts;
 mod defaults;
+mod derived;
 mod diff;
+mod dropped;
 mod internal;
 mod qos;
 mod update;
@@ -13,6 +16,7 @@ use serde_json::{Value, json};
 
 pub(crate) use defaults::pod_spec as default_pod_spec;
 pub(crate) use validate::template as validate_template;
+pub(crate) use warnings::of_template as template_warnings;
 
 use super::Strategy;
 use crate::field::FieldError;
@@ -30,9 +34,9 @@ impl Strategy for PodStrategy {
 
     fn prepare_create(&self, object: &mut Value) {
         object["metadata"]["generation"] = 1.into();
-        drop_stop_signals(object);
         let class = qos::class(object);
         object["status"] = json!({"phase": "Pending", "qosClass": class});
+        dropped::fields(object);
         let gated = object["spec"]["schedulingGates"]
             .as_array()
             .is_some_and(|gates| !gates.is_empty());
@@ -42,6 +46,7 @@ impl Strategy for PodStrategy {
                 "reason": "SchedulingGated", "message": "Scheduling is blocked due to non-empty scheduling gates",
             }]);
         }
+        derived::fields(object);
         if let Some(spec) = object["spec"].as_object_mut() {
             // What the Priority plugin sets of a Pod without a class.
             spec.entry("priority").or_insert_with(|| 0.into());
@@ -56,9 +61,7 @@ impl Strategy for PodStrategy {
 
     fn prepare_update(&self, subresource: &str, new: &mut Value, old: &Value) {
         update::prepare(subresource, new, old);
-        if subresource == "ephemeralcontainers" || subresource.is_empty() {
-            drop_stop_signals(new);
-        }
+        dropped::fields(new);
         let generation = old["metadata"]["generation"].as_i64().unwrap_or(0);
         new["metadata"]["generation"] = if new["spec"] == old["spec"] {
             generation
@@ -69,45 +72,19 @@ impl Strategy for PodStrategy {
     }
 
     fn validate_update(&self, subresource: &str, new: &Value, old: &Value) -> Vec<FieldError> {
-        match subresource {
-            "ephemeralcontainers" => update::validate_ephemeral_containers(new, old),
-            "status" => update::validate_status(new, old),
-            _ => update::validate(new, old),
-        }
+        update::validate(subresource, new, old)
     }
 
-    fn warnings(&self, _subresource: &str, new: &Value, old: Option<&Value>) -> Vec<String> {
-        // Kubernetes warns of Pods when they are created only.
-        if old.is_none() {
-            warnings::of(new)
-        } else {
-            Vec::new()
-        }
+    fn deprecations(&self, object: &Value) -> Vec<String> {
+        derived::deprecations(object)
     }
-}
 
-/// `lifecycle.stopSignal` is behind the gate `ContainerStopSignals`, which is off: it is dropped silently,
-/// and a lifecycle that held nothing else with it.
-fn drop_stop_signals(object: &mut Value) {
-    for list in ["initContainers", "containers", "ephemeralContainers"] {
-        for container in object["spec"]
-            .get_mut(list)
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
-            let Some(container) = container.as_object_mut() else {
-                continue;
-            };
-            let Some(lifecycle) = container
-                .get_mut("lifecycle")
-                .and_then(Value::as_object_mut)
-            else {
-                continue;
-            };
-            if lifecycle.remove("stopSignal").is_some() && lifecycle.is_empty() {
-                container.remove("lifecycle");
-            }
+    fn warnings(&self, subresource: &str, new: &Value, old: Option<&Value>) -> Vec<String> {
+        match (subresource, old) {
+            ("status", Some(_)) => update::status_warnings(new),
+            // Kubernetes warns of specs when Pods are created only.
+            (_, Some(_)) => Vec::new(),
+            (_, None) => warnings::of_pod(new),
         }
     }
 }

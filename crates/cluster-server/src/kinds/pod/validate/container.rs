@@ -1,11 +1,11 @@
 //! Containers: regular, init and ephemeral.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
 use super::{
-    environment, in_range, invalid_each, list, mounts, one_of, probe, required, resources,
+    environment, in_range, invalid_each, list, mounts, one_of, probe, required, resources, restart,
     security, text,
 };
 use crate::field::{FieldError, Path};
@@ -27,15 +27,19 @@ const NOT_EPHEMERAL: &str = "cannot be set for an Ephemeral Container";
 
 /// What containers are judged against: the Pod around them.
 pub(super) struct Surroundings<'a> {
-    /// The Pod's volumes.
-    pub volumes: &'a [Value],
+    /// The Pod's volumes, as far as they are without fault.
+    pub volumes: &'a [&'a Value],
+    /// The names under which the Pod claims devices.
+    pub claims: &'a BTreeSet<&'a str>,
+    /// The Pod's own restart policy.
+    pub restart_policy: &'a str,
+    /// How long the Pod's containers have to end.
+    pub grace_period: Option<i64>,
     /// Whether the Pod shares the node's user namespace.
     pub host_users: bool,
-    /// Whether this is a Pod, not a template: a Pod's images may not be padded.
-    pub is_pod: bool,
 }
 
-/// The faults of `containers`.
+/// The faults of `containers` (`validateContainers`).
 pub(super) fn regular(
     containers: &[Value],
     around: &Surroundings<'_>,
@@ -48,39 +52,19 @@ pub(super) fn regular(
     let mut seen = HashSet::new();
     for (at, container) in containers.iter().enumerate() {
         let path = path.index(at);
+        let name = text(container, "name");
         out.extend(common(container, around, &path));
-        if !seen.insert(text(container, "name")) {
-            out.push(FieldError::duplicate(
-                &path.child("name"),
-                text(container, "name"),
-            ));
+        if !seen.insert(name) {
+            out.push(FieldError::duplicate(&path.child("name"), name));
         }
-        out.extend(probe::lifecycle(
-            &container["lifecycle"],
-            &path.child("lifecycle"),
-        ));
-        out.extend(probe::probe(
-            &container["livenessProbe"],
-            true,
-            &path.child("livenessProbe"),
-        ));
-        out.extend(probe::probe(
-            &container["readinessProbe"],
-            false,
-            &path.child("readinessProbe"),
-        ));
-        out.extend(probe::probe(
-            &container["startupProbe"],
-            true,
-            &path.child("startupProbe"),
-        ));
-        out.extend(restart_policy(container, &path.child("restartPolicy")));
+        out.extend(probe::all(container, around.grace_period, &path));
+        out.extend(restart::of_container(container, &path));
     }
     out.extend(host_port_conflicts(containers, path));
     out
 }
 
-/// The faults of `initContainers`.
+/// The faults of `initContainers` (`validateInitContainers`).
 pub(super) fn init(spec: &Value, around: &Surroundings<'_>, path: &Path) -> Vec<FieldError> {
     let mut out = Vec::new();
     let mut seen: HashSet<&str> = list(&spec["containers"])
@@ -88,56 +72,37 @@ pub(super) fn init(spec: &Value, around: &Surroundings<'_>, path: &Path) -> Vec<
         .map(|container| text(container, "name"))
         .collect();
     for (at, container) in list(&spec["initContainers"]).iter().enumerate() {
-        let path = path.index(at);
-        out.extend(common(container, around, &path));
-        if !seen.insert(text(container, "name")) {
-            out.push(FieldError::duplicate(
-                &path.child("name"),
-                text(container, "name"),
-            ));
+        let item = path.index(at);
+        let name = text(container, "name");
+        out.extend(common(container, around, &item));
+        out.extend(restart::of_container(container, &item));
+        if seen.contains(name) {
+            out.push(FieldError::duplicate(&item.child("name"), name));
+        } else if !name.is_empty() {
+            seen.insert(name);
         }
-        out.extend(restart_policy(container, &path.child("restartPolicy")));
+        // One after the other: each is only in its own way, and Kubernetes calls each the first.
+        out.extend(host_port_conflicts(std::slice::from_ref(container), path));
         if container["restartPolicy"] == "Always" {
-            out.extend(probe::lifecycle(
-                &container["lifecycle"],
-                &path.child("lifecycle"),
-            ));
-            out.extend(probe::probe(
-                &container["livenessProbe"],
-                true,
-                &path.child("livenessProbe"),
-            ));
-            out.extend(probe::probe(
-                &container["readinessProbe"],
-                false,
-                &path.child("readinessProbe"),
-            ));
-            out.extend(probe::probe(
-                &container["startupProbe"],
-                true,
-                &path.child("startupProbe"),
-            ));
+            out.extend(probe::all(container, around.grace_period, &item));
         } else {
-            for field in [
-                "lifecycle",
-                "livenessProbe",
-                "readinessProbe",
-                "startupProbe",
-            ] {
-                if container[field].is_object() {
-                    let detail = "may not be set for init containers without restartPolicy=Always";
-                    out.push(FieldError::forbidden(&path.child(field), detail));
-                }
-            }
+            out.extend(only_for_sidecars(container, &item));
         }
-        let ports = Some(std::slice::from_ref(container));
-        out.extend(
-            ports
-                .into_iter()
-                .flat_map(|one| host_port_conflicts(one, &path)),
-        );
     }
     out
+}
+
+fn only_for_sidecars(container: &Value, path: &Path) -> Vec<FieldError> {
+    const DETAIL: &str = "may not be set for init containers without restartPolicy=Always";
+    const FIELDS: [&str; 4] = [
+        "lifecycle",
+        "livenessProbe",
+        "readinessProbe",
+        "startupProbe",
+    ];
+    let set = FIELDS.iter().filter(|field| container[**field].is_object());
+    set.map(|field| FieldError::forbidden(&path.child(field), DETAIL))
+        .collect()
 }
 
 /// The faults of `ephemeralContainers` (`validateEphemeralContainers`).
@@ -152,11 +117,8 @@ pub(super) fn ephemeral(spec: &Value, around: &Surroundings<'_>, path: &Path) ->
     for (at, container) in list(&spec["ephemeralContainers"]).iter().enumerate() {
         let path = path.index(at);
         let name = text(container, "name");
-        let one = Surroundings {
-            is_pod: true,
-            ..*around
-        };
-        out.extend(common(container, &one, &path));
+        out.extend(common(container, around, &path));
+        out.extend(padded_image(container, &path));
         if !all.insert(name) {
             out.push(FieldError::duplicate(&path.child("name"), name));
         }
@@ -182,6 +144,20 @@ pub(super) fn ephemeral(spec: &Value, around: &Surroundings<'_>, path: &Path) ->
     out
 }
 
+/// A Pod's images may not be padded, those of a template may (`validateContainersOnlyForPod`).
+pub(super) fn padded_images(containers: &[Value], path: &Path) -> Vec<FieldError> {
+    let containers = containers.iter().enumerate();
+    containers
+        .filter_map(|(at, container)| padded_image(container, &path.index(at)))
+        .collect()
+}
+
+fn padded_image(container: &Value, path: &Path) -> Option<FieldError> {
+    let image = text(container, "image");
+    let detail = "must not have leading or trailing whitespace";
+    (image.trim() != image).then(|| FieldError::invalid(&path.child("image"), image, detail))
+}
+
 /// Whether a field differs from its Go zero value (EC-V-06): an empty list is not a nil one.
 fn is_set(container: &Value, field: &str) -> bool {
     match container.get(field) {
@@ -194,14 +170,13 @@ fn is_set(container: &Value, field: &str) -> bool {
 /// What holds of every container (`validateContainerCommon`).
 fn common(container: &Value, around: &Surroundings<'_>, path: &Path) -> Vec<FieldError> {
     let mut out = Vec::new();
-    let (name, image) = (text(container, "name"), text(container, "image"));
-    let (name_field, image_field) = (path.child("name"), path.child("image"));
+    let (name, name_field) = (text(container, "name"), path.child("name"));
     if name.is_empty() {
         out.push(FieldError::required(&name_field, ""));
     } else {
         out.extend(invalid_each(&name_field, name, names::dns_label(name)));
     }
-    out.extend(required(&image_field, image));
+    out.extend(required(&path.child("image"), text(container, "image")));
     let policy = text(container, "terminationMessagePolicy");
     out.extend(one_of(
         &path.child("terminationMessagePolicy"),
@@ -234,29 +209,22 @@ fn common(container: &Value, around: &Surroundings<'_>, path: &Path) -> Vec<Fiel
         policy,
         &["Always", "IfNotPresent", "Never"],
     ));
-    out.extend(resources::requirements(
+    out.extend(resources::of_container(
         &container["resources"],
+        around.claims,
         &path.child("resources"),
+    ));
+    out.extend(restart::on_resize(
+        &container["resizePolicy"],
+        around.restart_policy,
+        &path.child("resizePolicy"),
     ));
     out.extend(security::container(
         &container["securityContext"],
         around.host_users,
         &path.child("securityContext"),
     ));
-    if around.is_pod && image.trim() != image {
-        out.push(FieldError::invalid(
-            &image_field,
-            image,
-            "must not have leading or trailing whitespace",
-        ));
-    }
     out
-}
-
-fn restart_policy(container: &Value, field: &Path) -> Option<FieldError> {
-    let policy = container["restartPolicy"].as_str()?;
-    let supported = ["Always", "Never", "OnFailure"];
-    (!supported.contains(&policy)).then(|| FieldError::not_supported(field, policy, &supported))
 }
 
 fn ports(ports: &Value, path: &Path) -> Vec<FieldError> {

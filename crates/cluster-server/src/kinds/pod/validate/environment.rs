@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::{descending_path, invalid_each, list, required, text};
+use super::{descending_path, invalid_each, list, text};
 use crate::field::{FieldError, Path};
 use crate::kinds::names;
+use crate::kinds::quantity::Quantity;
 
 const TOO_MANY: &str = "may not have more than one field specified at a time";
 /// What `fieldRef` may name in an environment variable, sorted.
@@ -55,7 +56,7 @@ const RESOURCES: &[&str] = &[
 ];
 
 /// The faults of `env` (`ValidateEnv`), and of references to files in volumes.
-pub(super) fn variables(env: &Value, volumes: &[Value], path: &Path) -> Vec<FieldError> {
+pub(super) fn variables(env: &Value, volumes: &[&Value], path: &Path) -> Vec<FieldError> {
     let mut out = Vec::new();
     for (at, variable) in list(env).iter().enumerate() {
         let path = path.index(at);
@@ -78,7 +79,7 @@ pub(super) fn variables(env: &Value, volumes: &[Value], path: &Path) -> Vec<Fiel
     out
 }
 
-fn value_from(from: &Value, has_value: bool, volumes: &[Value], path: &Path) -> Vec<FieldError> {
+fn value_from(from: &Value, has_value: bool, volumes: &[&Value], path: &Path) -> Vec<FieldError> {
     let mut out = Vec::new();
     let mut sources = 0;
     let mut source = |name: &str| {
@@ -96,6 +97,7 @@ fn value_from(from: &Value, has_value: bool, volumes: &[Value], path: &Path) -> 
     if source("resourceFieldRef") {
         out.extend(resource_ref(
             &from["resourceFieldRef"],
+            false,
             &path.child("resourceFieldRef"),
         ));
     }
@@ -145,7 +147,7 @@ fn field_ref(reference: &Value, supported: &[&str], path: &Path) -> Vec<FieldErr
         return vec![FieldError::invalid(&at, field, detail)];
     }
     if let Some((of, key)) = subscript(field) {
-        let key_checked = match of {
+        let key = match of {
             "metadata.annotations" => key.to_lowercase(),
             "metadata.labels" => key.to_owned(),
             _ => {
@@ -155,8 +157,14 @@ fn field_ref(reference: &Value, supported: &[&str], path: &Path) -> Vec<FieldErr
                 return vec![FieldError::invalid(&at, field, detail)];
             }
         };
-        return invalid_each(path, key, names::qualified(&key_checked));
+        return invalid_each(path, &key, names::qualified(&key));
     }
+    // What version 1 called it once.
+    let field = if field == "spec.host" {
+        "spec.nodeName"
+    } else {
+        field
+    };
     if !ALL_FIELDS.contains(&field) {
         let detail = format!("error converting fieldPath: field label not supported: {field}");
         return vec![FieldError::invalid(&at, field, detail)];
@@ -174,51 +182,52 @@ fn subscript(path: &str) -> Option<(&str, &str)> {
     (!of.is_empty()).then_some((of, key))
 }
 
-/// The faults of a `resourceFieldRef`.
-pub(super) fn resource_ref(reference: &Value, path: &Path) -> Vec<FieldError> {
+/// The faults of a `resourceFieldRef`; in a volume it must name a container.
+pub(super) fn resource_ref(reference: &Value, in_volume: bool, path: &Path) -> Vec<FieldError> {
     let resource = text(reference, "resource");
-    if resource.is_empty() {
-        return vec![FieldError::required(&path.child("resource"), "")];
-    }
     let huge = ["limits.hugepages-", "requests.hugepages-"]
         .iter()
         .any(|prefix| resource.starts_with(prefix));
-    if !huge && !RESOURCES.contains(&resource) {
-        return vec![FieldError::not_supported(
-            &path.child("resource"),
-            resource,
-            RESOURCES,
-        )];
+    let field = path.child("resource");
+    let mut out = Vec::new();
+    if in_volume && text(reference, "containerName").is_empty() {
+        out.push(FieldError::required(&path.child("containerName"), ""));
+    } else if resource.is_empty() {
+        out.push(FieldError::required(&field, ""));
+    } else if !huge && !RESOURCES.contains(&resource) {
+        out.push(FieldError::not_supported(&field, resource, RESOURCES));
     }
-    let divisor = text(reference, "divisor");
-    let (supported, named): (&[&str], &str) = if resource.ends_with("cpu") {
-        (&["", "0", "1m", "1"], "1m and 1")
-    } else {
-        (
-            &[
-                "", "0", "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti",
-                "1Pi", "1Ei",
-            ],
-            "1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei",
-        )
+    let named = match resource.split_once('.').unwrap_or_default().1 {
+        "cpu" => "cpu",
+        "memory" => "memory",
+        "ephemeral-storage" => "local ephemeral storage",
+        _ if huge => "hugepages",
+        _ => return out,
     };
-    if supported.contains(&divisor) {
-        return Vec::new();
-    }
-    let of = resource.rsplit('.').next().unwrap_or_default();
-    let of = if of == "ephemeral-storage" {
-        "local ephemeral storage"
+    out.extend(divisor(reference, resource, named, &path.child("divisor")));
+    out
+}
+
+/// What an amount may be divided by. The value in the message is the resource, as in Kubernetes.
+fn divisor(reference: &Value, resource: &str, named: &str, field: &Path) -> Option<FieldError> {
+    let divisor: Quantity = text(reference, "divisor").parse().ok()?;
+    let supported = if named == "cpu" {
+        "1m and 1"
     } else {
-        of
+        "1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei"
     };
-    let detail = format!("only divisor's values {named} are supported with the {of} resource");
-    vec![FieldError::invalid(&path.child("divisor"), divisor, detail)]
+    let printed = divisor.to_string();
+    let mut known = supported.split(", ").flat_map(|part| part.split(" and "));
+    (!divisor.is_zero() && !known.any(|one| one == printed)).then(|| {
+        let detail =
+            format!("only divisor's values {supported} are supported with the {named} resource");
+        FieldError::invalid(field, resource, detail)
+    })
 }
 
 fn key_ref(reference: &Value, path: &Path) -> Vec<FieldError> {
-    let mut out: Vec<FieldError> = required(&path.child("name"), text(reference, "name"))
-        .into_iter()
-        .collect();
+    let name = text(reference, "name");
+    let mut out = invalid_each(&path.child("name"), name, names::dns_subdomain(name));
     let (key, field) = (text(reference, "key"), path.child("key"));
     match key {
         "" => out.push(FieldError::required(&field, "")),
@@ -227,7 +236,7 @@ fn key_ref(reference: &Value, path: &Path) -> Vec<FieldError> {
     out
 }
 
-fn file_ref(reference: &Value, volumes: &[Value], path: &Path) -> Vec<FieldError> {
+fn file_ref(reference: &Value, volumes: &[&Value], path: &Path) -> Vec<FieldError> {
     let (volume, field) = (text(reference, "volumeName"), path.child("volumeName"));
     let mut out = Vec::new();
     if volume.is_empty() {
@@ -274,10 +283,7 @@ pub(super) fn sources(env_from: &Value, path: &Path) -> Vec<FieldError> {
         for name in ["configMapRef", "secretRef"] {
             if source[name].is_object() {
                 held += 1;
-                out.extend(required(
-                    &item.child(name).child("name"),
-                    text(&source[name], "name"),
-                ));
+                out.extend(source_name(&source[name], &item.child(name).child("name")));
             }
         }
         match held {
@@ -291,4 +297,13 @@ pub(super) fn sources(env_from: &Value, path: &Path) -> Vec<FieldError> {
         }
     }
     out
+}
+
+/// The name of a ConfigMap or Secret, which may be a prefix of one that is still to be generated.
+fn source_name(source: &Value, field: &Path) -> Vec<FieldError> {
+    let name = text(source, "name");
+    if name.is_empty() {
+        return vec![FieldError::required(field, "")];
+    }
+    invalid_each(field, name, names::dns_subdomain(&names::prefix(name)))
 }

@@ -1,23 +1,35 @@
 //! What a Pod must hold (`pkg/apis/core/validation/validation.go`). Every function returns one error
 //! per fault, with Kubernetes' field paths and words, in Kubernetes' order.
 
+mod affinity;
+mod annotations;
 mod container;
 mod environment;
 mod mounts;
+mod network;
 mod platform;
 mod probe;
 mod resources;
+mod restart;
 mod security;
+mod selector;
 mod spec;
 #[cfg(test)]
 mod tests;
 mod volume;
+mod windows;
 
 use serde_json::Value;
 
 use crate::field::{FieldError, Path};
 
-pub(super) use spec::{metadata_and_spec, spec as pod_spec};
+pub(super) use annotations::{
+    APP_ARMOR, MIRROR, SECCOMP, SECCOMP_POD, faults as annotation_faults,
+};
+pub(super) use network::address;
+pub(super) use platform::each_container;
+pub(super) use security::is_app_armor_profile;
+pub(super) use spec::{Owner, metadata_and_spec, pod_tolerations, spec as pod_spec};
 
 /// The faults of a Pod about to be created.
 pub(super) fn create(pod: &Value) -> Vec<FieldError> {
@@ -28,6 +40,12 @@ pub(super) fn create(pod: &Value) -> Vec<FieldError> {
             "cannot be set on create",
         ));
     }
+    let gated = !list(&pod["spec"]["schedulingGates"]).is_empty();
+    if gated && !text(&pod["spec"], "nodeName").is_empty() {
+        let detail = "cannot be set until all schedulingGates have been cleared";
+        out.push(FieldError::forbidden(&Path::new("spec.nodeName"), detail));
+    }
+    out.extend(annotations::match_fields(pod));
     out
 }
 
@@ -38,12 +56,7 @@ pub(crate) fn template(template: &Value, path: &Path) -> Vec<FieldError> {
         &path.child("labels"),
     );
     let spec_path = path.child("spec");
-    out.extend(pod_spec(
-        &template["spec"],
-        &template["metadata"],
-        &spec_path,
-        false,
-    ));
+    out.extend(pod_spec(&template["spec"], Owner::Template, &spec_path));
     if !list(&template["spec"]["ephemeralContainers"]).is_empty() {
         let field = spec_path.child("ephemeralContainers");
         out.push(FieldError::forbidden(

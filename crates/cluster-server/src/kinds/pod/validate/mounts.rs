@@ -1,6 +1,6 @@
 //! Volume mounts and devices of a container.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::{descending_path, list, no_backsteps, required, text};
 use crate::field::{FieldError, Path};
 
 /// The faults of `volumeMounts` (`ValidateVolumeMounts`). Some paths carry no index, as in Kubernetes.
-pub(super) fn mounts(container: &Value, volumes: &[Value], path: &Path) -> Vec<FieldError> {
+pub(super) fn mounts(container: &Value, volumes: &[&Value], path: &Path) -> Vec<FieldError> {
     let mut out = Vec::new();
     let mut seen = HashSet::new();
     let devices = list(&container["volumeDevices"]);
@@ -34,9 +34,9 @@ pub(super) fn mounts(container: &Value, volumes: &[Value], path: &Path) -> Vec<F
                 "must not already exist in volumeDevices",
             ));
         }
-        if devices
-            .iter()
-            .any(|device| device["devicePath"] == mount_path)
+        if paths_by_name(devices, "devicePath")
+            .values()
+            .any(|path| *path == mount_path)
         {
             let detail = "must not already exist as a path in volumeDevices";
             out.push(FieldError::invalid(
@@ -54,6 +54,14 @@ pub(super) fn mounts(container: &Value, volumes: &[Value], path: &Path) -> Vec<F
         out.extend(recursive_read_only(mount, &path.child("recursiveReadOnly")));
     }
     out
+}
+
+/// The path of each volume; of several the last one.
+fn paths_by_name<'a>(entries: &'a [Value], field: &str) -> HashMap<&'a str, &'a str> {
+    let pairs = entries
+        .iter()
+        .map(|one| (text(one, "name"), text(one, field)));
+    pairs.collect()
 }
 
 fn sub_paths(mount: &Value, item: &Path, path: &Path) -> Vec<FieldError> {
@@ -116,14 +124,14 @@ fn recursive_read_only(mount: &Value, field: &Path) -> Vec<FieldError> {
         mode => out.push(FieldError::not_supported(
             field,
             mode,
-            &["Disabled", "IfPossible", "Enabled"],
+            &["Disabled", "Enabled", "IfPossible"],
         )),
     }
     out
 }
 
 /// The faults of `volumeDevices` (`ValidateVolumeDevices`).
-pub(super) fn devices(container: &Value, volumes: &[Value], path: &Path) -> Vec<FieldError> {
+pub(super) fn devices(container: &Value, volumes: &[&Value], path: &Path) -> Vec<FieldError> {
     let mut out = Vec::new();
     let (mut names, mut paths) = (HashSet::new(), HashSet::new());
     let mounts = list(&container["volumeMounts"]);
@@ -170,7 +178,10 @@ pub(super) fn devices(container: &Value, volumes: &[Value], path: &Path) -> Vec<
                 "must not already exist in volumeMounts",
             ));
         }
-        if mounts.iter().any(|mount| mount["mountPath"] == device_path) {
+        if paths_by_name(mounts, "mountPath")
+            .values()
+            .any(|path| *path == device_path)
+        {
             let detail = "must not already exist as a path in volumeMounts";
             out.push(FieldError::invalid(&path_field, device_path, detail));
         }

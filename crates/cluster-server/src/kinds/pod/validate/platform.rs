@@ -18,22 +18,31 @@ const LINUX_ONLY: &[&str] = &[
     "runAsUser",
     "runAsGroup",
 ];
-/// What a Windows Pod itself may not set.
-const LINUX_ONLY_OF_POD: &[&str] = &[
-    "appArmorProfile",
-    "seLinuxOptions",
-    "seccompProfile",
-    "fsGroup",
-    "fsGroupChangePolicy",
-    "sysctls",
-    "runAsUser",
-    "runAsGroup",
-    "supplementalGroups",
-    "supplementalGroupsPolicy",
+/// What a Windows Pod itself may not set, in the order in which it is looked at; what stands in its security context is
+/// marked.
+const LINUX_ONLY_OF_POD: &[(&str, bool)] = &[
+    ("appArmorProfile", true),
+    ("seLinuxOptions", true),
+    ("hostUsers", false),
+    ("hostPID", false),
+    ("hostIPC", false),
+    ("seccompProfile", true),
+    ("fsGroup", true),
+    ("fsGroupChangePolicy", true),
+    ("sysctls", true),
+    ("shareProcessNamespace", false),
+    ("runAsUser", true),
+    ("runAsGroup", true),
+    ("supplementalGroups", true),
+    ("supplementalGroupsPolicy", true),
+    ("seLinuxChangePolicy", true),
 ];
 
 /// All containers with their paths, in the order of `VisitContainersWithPath`.
-fn each_container<'a>(spec: &'a Value, path: &Path) -> Vec<(&'a Value, Path)> {
+pub(in crate::kinds::pod) fn each_container<'a>(
+    spec: &'a Value,
+    path: &Path,
+) -> Vec<(&'a Value, Path)> {
     let mut out = Vec::new();
     for kind in ["initContainers", "containers", "ephemeralContainers"] {
         for (at, container) in list(&spec[kind]).iter().enumerate() {
@@ -145,33 +154,28 @@ fn linux(spec: &Value, path: &Path) -> Vec<FieldError> {
 }
 
 fn windows(spec: &Value, path: &Path) -> Vec<FieldError> {
-    let detail = "cannot be set for a windows pod";
+    const DETAIL: &str = "cannot be set for a windows pod";
     let mut out = Vec::new();
-    let mut forbid = |holder: &Value, fields: &[&str], path: &Path| {
-        for field in fields {
-            if !holder[*field].is_null() {
-                out.push(FieldError::forbidden(&path.child(field), detail));
-            }
-        }
-    };
     let context = path.child("securityContext");
-    forbid(&spec["securityContext"], LINUX_ONLY_OF_POD, &context);
-    for field in ["hostPID", "hostIPC"] {
-        if spec[field] == true {
-            forbid(spec, &[field], path);
-        }
-    }
-    for field in ["hostUsers", "shareProcessNamespace"] {
-        if spec[field].is_boolean() {
-            forbid(spec, &[field], path);
+    for (field, in_context) in LINUX_ONLY_OF_POD {
+        let (holder, path) = if *in_context {
+            (&spec["securityContext"], &context)
+        } else {
+            (spec, path)
+        };
+        // These two are no pointers: false is as good as absent.
+        let unset = matches!(*field, "hostPID" | "hostIPC") && holder[*field] == false;
+        if !holder[*field].is_null() && !unset {
+            out.push(FieldError::forbidden(&path.child(field), DETAIL));
         }
     }
     for (container, path) in each_container(spec, path) {
-        forbid(
-            &container["securityContext"],
-            LINUX_ONLY,
-            &path.child("securityContext"),
-        );
+        let path = path.child("securityContext");
+        for field in LINUX_ONLY {
+            if !container["securityContext"][*field].is_null() {
+                out.push(FieldError::forbidden(&path.child(field), DETAIL));
+            }
+        }
     }
     out
 }

@@ -3,11 +3,13 @@
 use serde_json::Value;
 
 use super::super::internal;
-use super::{descending_path, in_range, list, text};
-use crate::field::{FieldError, Path};
+use super::{descending_path, in_range, list, text, windows};
+use crate::field::{Fault, FieldError, Path};
 
 const PROFILES: [&str; 3] = ["Localhost", "RuntimeDefault", "Unconfined"];
 const MAX_ID: i64 = 2_147_483_647;
+/// The longest path, without its end.
+const MAX_PROFILE: usize = 4095;
 
 /// The faults of a container's `securityContext` (`ValidateSecurityContext`).
 pub(super) fn container(context: &Value, host_users: bool, path: &Path) -> Vec<FieldError> {
@@ -57,6 +59,10 @@ pub(super) fn container(context: &Value, host_users: bool, path: &Path) -> Vec<F
             out.push(FieldError::invalid(path, printed(), detail));
         }
     }
+    out.extend(windows::options(
+        &context["windowsOptions"],
+        &path.child("windowsOptions"),
+    ));
     out.extend(app_armor(
         &context["appArmorProfile"],
         &path.child("appArmorProfile"),
@@ -70,33 +76,31 @@ fn seccomp(profile: &Value, path: &Path) -> Vec<FieldError> {
     }
     let (kind, field) = (text(profile, "type"), path.child("localhostProfile"));
     let local = profile["localhostProfile"].as_str();
-    match (kind, local) {
-        ("", _) => vec![FieldError::required(
+    let mut out = Vec::new();
+    if kind.is_empty() {
+        let detail = "type is required when seccompProfile is set";
+        out.push(FieldError::required(&path.child("type"), detail));
+    } else if !PROFILES.contains(&kind) {
+        out.push(FieldError::not_supported(
             &path.child("type"),
-            "type is required when seccompProfile is set",
-        )],
-        ("Localhost", None | Some("")) => {
-            vec![FieldError::required(
-                &field,
-                "must be set when seccomp type is Localhost",
-            )]
-        }
-        ("Localhost", Some(local)) => descending_path(&field, local),
-        ("RuntimeDefault" | "Unconfined", Some(_)) => {
-            let printed = internal::compact("Profile", profile);
-            vec![FieldError::invalid(
-                &field,
-                printed,
-                "can only be set when seccomp type is Localhost",
-            )]
-        }
-        ("RuntimeDefault" | "Unconfined", None) => Vec::new(),
-        (other, _) => vec![FieldError::not_supported(
-            &path.child("type"),
-            other,
+            kind,
             &PROFILES,
-        )],
+        ));
     }
+    match (kind, local) {
+        ("Localhost", None) => {
+            let detail = "must be set when seccomp type is Localhost";
+            out.push(FieldError::required(&field, detail));
+        }
+        ("Localhost", Some(local)) => out.extend(descending_path(&field, local)),
+        (_, Some(_)) => {
+            let printed = internal::compact("Profile", profile);
+            let detail = "can only be set when seccomp type is Localhost";
+            out.push(FieldError::invalid(&field, printed, detail));
+        }
+        (_, None) => {}
+    }
+    out
 }
 
 fn app_armor(profile: &Value, path: &Path) -> Vec<FieldError> {
@@ -104,90 +108,90 @@ fn app_armor(profile: &Value, path: &Path) -> Vec<FieldError> {
         return Vec::new();
     }
     let field = path.child("localhostProfile");
-    let needed = "must be set when AppArmor type is Localhost";
+    let mut out = Vec::new();
     match (text(profile, "type"), profile["localhostProfile"].as_str()) {
-        ("", _) => vec![FieldError::required(
-            &path.child("type"),
-            "type is required when appArmorProfile is set",
-        )],
-        ("Localhost", Some(local)) if local.trim() != local => {
-            vec![FieldError::invalid(
-                &field,
-                local,
-                "must not be padded with whitespace",
-            )]
+        ("Localhost", local) => {
+            let local = local.unwrap_or_default();
+            if local.trim() != local {
+                let detail = "must not be padded with whitespace";
+                out.push(FieldError::invalid(&field, local, detail));
+            } else if local.is_empty() {
+                let detail = "must be set when AppArmor type is Localhost";
+                out.push(FieldError::required(&field, detail));
+            }
+            if local.len() > MAX_PROFILE {
+                out.push(FieldError::new(&field, Fault::TooLong(MAX_PROFILE), ""));
+            }
         }
-        ("Localhost", None | Some("")) => vec![FieldError::required(&field, needed)],
-        ("Localhost", Some(_)) | ("RuntimeDefault" | "Unconfined", None) => Vec::new(),
         ("RuntimeDefault" | "Unconfined", Some(local)) => {
-            vec![FieldError::invalid(
-                &field,
-                local,
-                "can only be set when AppArmor type is Localhost",
-            )]
+            let detail = "can only be set when AppArmor type is Localhost";
+            out.push(FieldError::invalid(&field, local, detail));
         }
-        (other, _) => vec![FieldError::not_supported(
+        ("RuntimeDefault" | "Unconfined", None) => {}
+        ("", _) => {
+            let detail = "type is required when appArmorProfile is set";
+            out.push(FieldError::required(&path.child("type"), detail));
+        }
+        (other, _) => out.push(FieldError::not_supported(
             &path.child("type"),
             other,
             &PROFILES,
-        )],
+        )),
     }
+    out
 }
 
-/// The faults of a Pod's `securityContext` (`ValidatePodSecurityContext`).
+/// Whether a template's or annotation's profile holds, so that it may be taken over into a field.
+pub(in crate::kinds::pod) fn is_app_armor_profile(profile: &Value) -> bool {
+    app_armor(profile, &Path::default()).is_empty()
+}
+
+/// The faults of a Pod's `securityContext` (`validatePodSpecSecurityContext`).
 pub(super) fn pod(spec: &Value, path: &Path) -> Vec<FieldError> {
     let context = &spec["securityContext"];
     let mut out = Vec::new();
     for field in ["fsGroup", "runAsUser", "runAsGroup"] {
-        out.extend(in_range(
-            &path.child(field),
-            context[field].as_i64(),
-            0,
-            MAX_ID,
-        ));
+        let id = context[field].as_i64();
+        out.extend(in_range(&path.child(field), id, 0, MAX_ID));
     }
     for (at, group) in list(&context["supplementalGroups"]).iter().enumerate() {
-        out.extend(in_range(
-            &path.child("supplementalGroups").index(at),
-            group.as_i64(),
-            0,
-            MAX_ID,
-        ));
+        let field = path.child("supplementalGroups").index(at);
+        out.extend(in_range(&field, group.as_i64(), 0, MAX_ID));
     }
-    for (field, supported) in [
-        ("fsGroupChangePolicy", ["Always", "OnRootMismatch"]),
-        ("supplementalGroupsPolicy", ["Merge", "Strict"]),
-        ("seLinuxChangePolicy", ["MountOption", "Recursive"]),
-    ] {
-        if let Some(value) = context[field]
-            .as_str()
-            .filter(|value| !supported.contains(value))
-        {
-            out.push(FieldError::not_supported(
-                &path.child(field),
-                value,
-                &supported,
-            ));
-        }
-    }
-    out.extend(sysctls(spec, &path.child("sysctls")));
-    out.extend(seccomp(
-        &context["seccompProfile"],
-        &path.child("seccompProfile"),
-    ));
-    out.extend(app_armor(
-        &context["appArmorProfile"],
-        &path.child("appArmorProfile"),
-    ));
     if spec["shareProcessNamespace"] == true && spec["hostPID"] == true {
         let detail = "ShareProcessNamespace and HostPID cannot both be enabled";
-        out.push(FieldError::invalid(
-            &path.child("shareProcessNamespace"),
-            true,
-            detail,
-        ));
+        let field = path.child("shareProcessNamespace");
+        out.push(FieldError::invalid(&field, true, detail));
     }
+    out.extend(sysctls(spec, &path.child("sysctls")));
+    let one_of = |field: &str, supported: &[&str; 2]| {
+        let value = context[field].as_str();
+        let unknown = value.filter(|value| !supported.contains(value));
+        unknown.map(|value| FieldError::not_supported(&path.child(field), value, supported))
+    };
+    let policies = ["Always", "OnRootMismatch"];
+    out.extend(one_of("fsGroupChangePolicy", &policies));
+    let profile = &context["seccompProfile"];
+    out.extend(seccomp(profile, &path.child("seccompProfile")));
+    let options = &context["windowsOptions"];
+    out.extend(windows::options(options, &path.child("windowsOptions")));
+    let profile = &context["appArmorProfile"];
+    out.extend(app_armor(profile, &path.child("appArmorProfile")));
+    out.extend(one_of("supplementalGroupsPolicy", &["Merge", "Strict"]));
+    let policies = ["MountOption", "Recursive"];
+    out.extend(one_of("seLinuxChangePolicy", &policies));
     out
+}
+
+/// The namespace that a kernel parameter belongs to, as the field that shares the node's.
+fn host_namespace(name: &str) -> Option<&'static str> {
+    let name = name.replace('/', ".");
+    let ipc = ["kernel.shm", "kernel.msg", "fs.mqueue."];
+    if name == "kernel.sem" || ipc.iter().any(|prefix| name.starts_with(prefix)) {
+        Some("hostIPC")
+    } else {
+        name.starts_with("net.").then_some("hostNetwork")
+    }
 }
 
 fn sysctls(spec: &Value, path: &Path) -> Vec<FieldError> {
@@ -212,6 +216,10 @@ fn sysctls(spec: &Value, path: &Path) -> Vec<FieldError> {
             out.push(FieldError::invalid(&field, name, detail));
         } else if seen.contains(&name) {
             out.push(FieldError::duplicate(&field, name));
+        }
+        if let Some(host) = host_namespace(name).filter(|host| spec[*host] == true) {
+            let detail = format!("may not be specified when '{host}' is true");
+            out.push(FieldError::invalid(&field, name, detail));
         }
         seen.push(name);
     }
