@@ -45,12 +45,12 @@ pub(super) fn narrowing(rest: &mut Value, old: &Value, path: &Path) -> Vec<Field
     if after != before {
         let field = path.child("affinity").child("nodeAffinity");
         out.extend(affinity(&after, &before, &field));
-        put_back(rest, old, before);
+        put_back(rest, old, &before);
     }
     out
 }
 
-fn put_back(rest: &mut Value, old: &Value, affinity: Value) {
+fn put_back(rest: &mut Value, old: &Value, affinity: &Value) {
     let others = |value: &Value| {
         ["podAffinity", "podAntiAffinity"]
             .iter()

@@ -77,13 +77,13 @@ fn is_cost(text: &str) -> bool {
 fn seccomp(profile: &str, field: &Path) -> Vec<FieldError> {
     match profile {
         "runtime/default" | "docker/default" | "unconfined" => Vec::new(),
-        other => match other.strip_prefix(LOCALHOST) {
-            Some(file) => descending_path(field, file),
-            None => {
+        other => other.strip_prefix(LOCALHOST).map_or_else(
+            || {
                 let detail = "must be a valid seccomp profile";
                 vec![FieldError::invalid(field, other, detail)]
-            }
-        },
+            },
+            |file| descending_path(field, file),
+        ),
     }
 }
 

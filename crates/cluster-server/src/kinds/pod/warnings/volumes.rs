@@ -106,7 +106,7 @@ pub(super) fn warn(spec: &Value, path: &Path, out: &mut Vec<String>) {
                 "secret" => format!("Secret {:?}", text(source, named)),
                 _ => "DownwardAPI".to_owned(),
             };
-            collisions(name, &told, files(source, ""), out);
+            collisions(name, &told, &files(source, ""), out);
         }
         projected(volume, out);
     }
@@ -145,10 +145,10 @@ fn projected(volume: &Value, out: &mut Vec<String>) {
             all.push(file(text(token, "path"), "ServiceAccountToken"));
         }
     }
-    collisions(name, "Projected", all, out);
+    collisions(name, "Projected", &all, out);
 }
 
-fn collisions(volume: &str, told: &str, files: Vec<File>, out: &mut Vec<String>) {
+fn collisions(volume: &str, told: &str, files: &[File], out: &mut Vec<String>) {
     for (at, file) in files.iter().enumerate() {
         for other in files[..at].iter().filter(|other| file.collides_with(other)) {
             out.push(format!(

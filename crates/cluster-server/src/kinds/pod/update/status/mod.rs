@@ -1,12 +1,14 @@
 //! Writes to `pods/status`, which is the node's to write (`ValidatePodStatusUpdate`).
 
+mod addresses;
+mod containers;
+
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::super::validate;
-use super::super::warnings::address;
+pub(super) use addresses::warnings;
+
 use super::{annotations, keep, list};
 use crate::field::{FieldError, Path};
 use crate::kinds::names;
@@ -17,8 +19,6 @@ const LISTS: [(&str, &str); 3] = [
     ("initContainerStatuses", "initContainers"),
     ("ephemeralContainerStatuses", "ephemeralContainers"),
 ];
-const MAX_ID: i64 = 2_147_483_647;
-const TWO_OF_A_FAMILY: &str = "may specify no more than one IP for each IP family";
 
 /// Takes the status from `new`, what is not status from `old`.
 pub(super) fn prepare(new: &mut Value, old: &Value) {
@@ -87,14 +87,23 @@ pub(super) fn validate(new: &Value, old: &Value) -> Vec<FieldError> {
         out.extend(transitions(new, old, spec, (statuses, containers)));
     }
     out.extend(claims(new, spec, &path.child("resourceClaimStatuses")));
-    out.extend(pod_addresses(new, old, &path.child("podIPs")));
-    out.extend(host_addresses(new, old, &path.child("hostIPs")));
+    out.extend(addresses::of_pod(new, old, &path.child("podIPs")));
+    out.extend(addresses::of_host(new, old, &path.child("hostIPs")));
     for (statuses, _) in LISTS {
-        out.extend(users(list(new, statuses), spec, &path.child(statuses)));
+        out.extend(containers::users(
+            list(new, statuses),
+            spec,
+            &path.child(statuses),
+        ));
     }
-    for (statuses, containers) in LISTS {
+    for (statuses, list_of) in LISTS {
         let field = path.child(statuses);
-        out.extend(health(list(new, statuses), spec, containers, &field));
+        out.extend(containers::health(
+            list(new, statuses),
+            spec,
+            list_of,
+            &field,
+        ));
     }
     out
 }
@@ -234,168 +243,6 @@ fn claims(status: &Value, spec: &Value, path: &Path) -> Vec<FieldError> {
         if let Some(claim) = one["resourceClaimName"].as_str() {
             let faults = names::dns_subdomain(claim).into_iter();
             out.extend(faults.map(|text| FieldError::invalid(&field, claim, text)));
-        }
-    }
-    out
-}
-
-fn addresses<'a>(status: &'a Value, field: &str) -> Vec<&'a str> {
-    let entries = list(status, field).iter();
-    let texts = entries.map(|entry| entry["ip"].as_str().unwrap_or_default());
-    texts.collect()
-}
-
-/// Addresses that were there already may stay as they are; of several, each family has one.
-fn families(held: &[&str], known: &[&str], written: &Value, path: &Path) -> Vec<FieldError> {
-    let mut out = Vec::new();
-    for (at, text) in held.iter().enumerate() {
-        if !known.contains(text) {
-            out.extend(validate::address(text, &path.index(at)));
-        }
-    }
-    let read: Vec<IpAddr> = held.iter().filter_map(|text| text.parse().ok()).collect();
-    let both = read.iter().any(IpAddr::is_ipv4) && read.iter().any(IpAddr::is_ipv6);
-    if held.len() > 1 && (!both || held.len() > 2) {
-        let entries = written.as_array().into_iter().flatten();
-        let printed: Value = entries
-            .map(|entry| serde_json::json!({"IP": entry["ip"]}))
-            .collect();
-        out.push(FieldError::invalid(path, printed, TWO_OF_A_FAMILY));
-    }
-    out
-}
-
-fn pod_addresses(new: &Value, old: &Value, path: &Path) -> Vec<FieldError> {
-    let known = addresses(old, "podIPs");
-    families(&addresses(new, "podIPs"), &known, &new["podIPs"], path)
-}
-
-fn host_addresses(new: &Value, old: &Value, path: &Path) -> Vec<FieldError> {
-    let (held, known) = (addresses(new, "hostIPs"), addresses(old, "hostIPs"));
-    let mut out = Vec::new();
-    if let Some(first) = held.first()
-        && new["hostIP"].as_str().unwrap_or_default() != *first
-    {
-        let field = path.index(0).child("ip");
-        out.push(FieldError::invalid(
-            &field,
-            *first,
-            "must be equal to `hostIP`",
-        ));
-    }
-    out.extend(families(&held, &known, &new["hostIPs"], path));
-    out
-}
-
-/// The faults of the users that containers run as (`validateContainerStatusUsers`).
-fn users(statuses: &[Value], spec: &Value, path: &Path) -> Vec<FieldError> {
-    let mut out = Vec::new();
-    let windows = spec["os"]["name"] == "windows";
-    for (at, status) in statuses.iter().enumerate() {
-        let (user, path) = (&status["user"]["linux"], path.index(at).child("user.linux"));
-        if !user.is_object() {
-            continue;
-        }
-        if windows {
-            let detail = "cannot be set for a windows pod";
-            out.push(FieldError::forbidden(&path, detail));
-            continue;
-        }
-        let groups = list(user, "supplementalGroups").iter().enumerate();
-        let groups = groups.map(|(at, id)| (path.child("supplementalGroups").index(at), id));
-        let ids = ["uid", "gid"].map(|field| (path.child(field), &user[field]));
-        for (field, id) in ids.into_iter().chain(groups) {
-            let id = id.as_i64().unwrap_or(0);
-            if !(0..=MAX_ID).contains(&id) {
-                let detail = format!("must be between 0 and {MAX_ID}, inclusive");
-                out.push(FieldError::invalid(&field, id, detail));
-            }
-        }
-    }
-    out
-}
-
-/// The faults of `allocatedResourcesStatus`: health of devices that the container asked for.
-fn health(statuses: &[Value], spec: &Value, containers: &str, path: &Path) -> Vec<FieldError> {
-    let mut out = Vec::new();
-    for (at, status) in statuses.iter().enumerate() {
-        let path = path.index(at).child("allocatedResourcesStatus");
-        let held = list(status, "allocatedResourcesStatus");
-        if containers == "ephemeralContainers" {
-            if !held.is_empty() {
-                let detail = "must not be specified in container status";
-                out.push(FieldError::forbidden(&path, detail));
-            }
-            continue;
-        }
-        let container = list(spec, containers)
-            .iter()
-            .find(|container| container["name"] == status["name"]);
-        for (at, resource) in held.iter().enumerate() {
-            let path = path.index(at);
-            let name = resource["name"].as_str().unwrap_or_default();
-            out.extend(container.and_then(|one| unasked(one, name, &path.child("name"))));
-            out.extend(devices(
-                list(resource, "resources"),
-                &path.child("resources"),
-            ));
-        }
-    }
-    out
-}
-
-fn unasked(container: &Value, name: &str, field: &Path) -> Option<FieldError> {
-    let claim = |claim: &Value| {
-        let text = |field: &str| claim[field].as_str().unwrap_or_default();
-        match text("request") {
-            "" => format!("claim:{}", text("name")),
-            request => format!("claim:{}/{request}", text("name")),
-        }
-    };
-    let (asked, detail) = if name.starts_with("claim:") {
-        let claims = list(&container["resources"], "claims").iter();
-        (
-            claims.map(claim).any(|known| known == name),
-            "must match one of the container's resource claims in a format 'claim:<claimName>/<request>' or 'claim:<claimName>' if request is empty",
-        )
-    } else {
-        (
-            container["resources"]["requests"].get(name).is_some(),
-            "must match one of the container's resource requests",
-        )
-    };
-    (!asked).then(|| FieldError::invalid(field, name, detail))
-}
-
-fn devices(devices: &[Value], path: &Path) -> Vec<FieldError> {
-    const STATES: [&str; 3] = ["Healthy", "Unhealthy", "Unknown"];
-    let mut out = Vec::new();
-    let mut seen = HashSet::new();
-    for (at, device) in devices.iter().enumerate() {
-        let path = path.index(at);
-        let state = device["health"].as_str().unwrap_or_default();
-        if !STATES.contains(&state) {
-            out.push(FieldError::not_supported(
-                &path.child("health"),
-                state,
-                &STATES,
-            ));
-        }
-        let id = device["resourceID"].as_str().unwrap_or_default();
-        if !seen.insert(id) {
-            out.push(FieldError::duplicate(&path.child("resourceID"), id));
-        }
-    }
-    out
-}
-
-/// IPv6 addresses that are not in their canonical form.
-pub(super) fn warnings(new: &Value) -> Vec<String> {
-    let mut out = Vec::new();
-    for field in ["podIPs", "hostIPs"] {
-        let path = Path::new("status").child(field);
-        for (at, text) in addresses(&new["status"], field).into_iter().enumerate() {
-            out.extend(address(text, &path.index(at).child("ip")));
         }
     }
     out
