@@ -50,6 +50,8 @@ pub enum Fault {
     Required,
     /// `FieldValueInvalid`: this value does not hold.
     Invalid(Value),
+    /// `FieldValueInvalid`, of a value that is better not shown.
+    InvalidOmitted,
     /// `FieldValueDuplicate`: this value is there twice.
     Duplicate(Value),
     /// `FieldValueForbidden`: it must not be set here, or not by this request.
@@ -123,6 +125,7 @@ impl FieldError {
         let head = match &self.fault {
             Fault::Required => "Required value".to_owned(),
             Fault::Forbidden => "Forbidden".to_owned(),
+            Fault::InvalidOmitted => "Invalid value".to_owned(),
             Fault::Invalid(value) | Fault::TypeInvalid(value) => {
                 format!("Invalid value: {}", printed(value))
             }
@@ -156,7 +159,7 @@ impl FieldError {
     fn reason(&self) -> &'static str {
         match self.fault {
             Fault::Required => "FieldValueRequired",
-            Fault::Invalid(_) => "FieldValueInvalid",
+            Fault::Invalid(_) | Fault::InvalidOmitted => "FieldValueInvalid",
             Fault::Duplicate(_) => "FieldValueDuplicate",
             Fault::Forbidden => "FieldValueForbidden",
             Fault::NotFound(_) => "FieldValueNotFound",

@@ -29,6 +29,7 @@ impl Api {
     ) -> Result<Arc<Object>, ApiError> {
         let mut object = body::decode(ctx, target, body.into())?;
         body::note(ctx, target, &object);
+        not_terminating(target, "create")?;
         wipe(&mut object);
         match_namespace(target, &mut object)?;
         owners::deduplicate(&mut object, ctx, When::OnArrival);
@@ -155,6 +156,23 @@ pub(crate) fn generated(base: &str) -> String {
     let mut out = base[..end].to_owned();
     out.extend((0..5).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])));
     out
+}
+
+/// Of a custom resource whose definition is going, nothing new is made.
+pub(super) fn not_terminating(target: &Target, verb: &str) -> Result<(), ApiError> {
+    if !target.resource.terminating {
+        return Ok(());
+    }
+    let mut details =
+        serde_json::json!({"group": target.resource.group, "kind": target.resource.plural});
+    if !target.name.is_empty() {
+        details["name"] = target.name.clone().into();
+    }
+    let message = format!("{verb} not allowed while custom resource definition is terminating");
+    Err(ApiError {
+        details: Some(details),
+        ..ApiError::new(405, "MethodNotAllowed", message)
+    })
 }
 
 /// `rest.EnsureObjectNamespaceMatchesRequestNamespace`.

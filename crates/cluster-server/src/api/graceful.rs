@@ -29,6 +29,12 @@ pub(super) fn step(
     let held = !finalizers(&after).is_empty() || held_by_spec(resource, &after);
     let grace = grace(resource, object, options.grace_period_seconds);
     let marked = !meta(object, "deletionTimestamp").is_empty();
+    if !marked && resource.key() == crate::crd::DEFINITIONS {
+        let mut after = object.clone();
+        let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        crate::crd::mark_deleted(&mut after, &now);
+        return Step::Mark(after);
+    }
     if marked {
         let left = object["metadata"]["deletionGracePeriodSeconds"]
             .as_i64()

@@ -120,7 +120,7 @@ impl Api {
 }
 
 /// The object as a patch of another type than apply wants it.
-fn patched(
+pub(super) fn patched(
     ctx: &Context,
     target: &Target,
     prepared: &Prepared,
@@ -197,7 +197,7 @@ fn no_manager() -> ApiError {
 }
 
 /// What a patch that cannot be applied is answered.
-fn refused(error: &PatchError) -> ApiError {
+pub(super) fn refused(error: &PatchError) -> ApiError {
     match error {
         PatchError::Malformed(text) => ApiError::bad_request(text.clone()),
         PatchError::TooLarge(text) => ApiError::too_large(text.clone()),

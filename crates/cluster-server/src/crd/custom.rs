@@ -3,21 +3,23 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube_cel::{CompiledSchema, RootContext, Validator, compile_schema};
 use serde_json::{Value, json};
 
+use super::rules::Rules;
+use super::scale::Scale;
 use super::schema;
 use crate::error::ApiError;
 use crate::field::{Fault, FieldError, Path};
 use crate::kinds::decode::decode_as;
-use crate::kinds::{Decoded, Strategy};
+use crate::kinds::{Decoded, Strategy, names};
 
 /// A version's schema with its rules compiled.
 pub(super) struct Custom {
     schema: Value,
-    rules: Option<(CompiledSchema, RootContext)>,
+    rules: Option<Rules>,
     /// Whether `status` is written through its own subresource only.
     has_status: bool,
+    scale: Option<Scale>,
 }
 
 impl Custom {
@@ -25,24 +27,23 @@ impl Custom {
     pub(super) fn new(definition: &Value, version: &Value) -> Arc<Self> {
         let schema = version["schema"]["openAPIV3Schema"].clone();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let group = text(&definition["spec"]["group"]);
-        let root = RootContext {
-            api_version: format!("{group}/{}", text(&version["name"])),
-            kind: text(&definition["spec"]["names"]["kind"]),
-            api_group: group,
-        };
-        let has_rules = schema.to_string().contains("x-kubernetes-validations");
-        let rules = has_rules.then(|| (compile_schema(&schema), root));
+        let rules = Rules::of(
+            &schema,
+            &text(&definition["spec"]["group"]),
+            &text(&version["name"]),
+            &text(&definition["spec"]["names"]["kind"]),
+        );
         Arc::new(Self {
             schema,
             rules,
             has_status: version["subresources"]["status"].is_object(),
+            scale: Scale::of(&version["subresources"]),
         })
     }
 
     /// Drops unknown fields and brings the metadata into its typed shape.
     pub(super) fn decode(&self, mut object: Value) -> Result<Decoded, ApiError> {
-        let mut unknown = schema::prune(&mut object, &self.schema);
+        let mut unknown = schema::prune(&mut object, &self.schema, true);
         if let Some(metadata) = object.get("metadata") {
             let carrier = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata});
             let decoded = decode_as::<ConfigMap>(carrier)?;
@@ -52,64 +53,63 @@ impl Custom {
         Ok(Decoded { object, unknown })
     }
 
-    fn validate(&self, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let errors = schema::validate(new, &self.schema);
+    /// Checks that follow those of the schema: of resources within, of lists, and of rules.
+    fn finish(
+        &self,
+        mut errors: Vec<FieldError>,
+        new: &Value,
+        old: Option<&Value>,
+    ) -> Vec<FieldError> {
+        let Some(rules) = &self.rules else {
+            return errors;
+        };
         // Rules are about values that have the right shape.
-        if errors.is_empty() {
-            self.check_rules(new, old)
+        if errors.iter().any(blocks) {
+            let why = "some validation rules were not checked because the object was invalid; correct the existing errors to \
+                       complete validation";
+            errors.push(FieldError::invalid(&Path::new("<nil>"), Value::Null, why));
         } else {
-            errors
+            errors.extend(rules.check(new, old));
+        }
+        errors
+    }
+
+    /// Lists that hold something twice, unless they did before.
+    fn check_lists(&self, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+        let found = schema::check_lists(new, &self.schema, None);
+        let before = |old: &Value| {
+            found.is_empty() || schema::check_lists(old, &self.schema, None).is_empty()
+        };
+        if old.is_none_or(before) {
+            found
+        } else {
+            Vec::new()
         }
     }
 
-    fn check_rules(&self, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let Some((compiled, root)) = &self.rules else {
-            return Vec::new();
-        };
-        let outcome =
-            Validator::new().validate_compiled_with_context(compiled, new, old, Some(root));
-        let Err(failures) = outcome else {
-            return Vec::new();
-        };
-        let errors = failures.as_slice().iter().map(|failure| {
-            let name = failure.field_path.trim_start_matches('.');
-            let path = if name.is_empty() {
-                Path::new("<nil>")
-            } else {
-                Path::new(name)
-            };
-            let fault = match failure.reason.as_deref() {
-                Some("FieldValueForbidden") => Fault::Forbidden,
-                Some("FieldValueRequired") => Fault::Required,
-                Some("FieldValueDuplicate") => Fault::Duplicate(self.type_at(name).into()),
-                _ => Fault::Invalid(self.type_at(name).into()),
-            };
-            FieldError::new(&path, fault, failure.message.clone())
-        });
-        errors.collect()
+    fn scale_faults(&self, object: &Value, spec: bool) -> Vec<FieldError> {
+        self.scale
+            .as_ref()
+            .map(|scale| scale.validate(object, spec))
+            .unwrap_or_default()
     }
+}
 
-    /// The type that the schema gives a field, which is what errors of rules show in place of the value.
-    fn type_at(&self, path: &str) -> &str {
-        let mut schema = &self.schema;
-        for part in path.split(['.', '[']).filter(|part| !part.is_empty()) {
-            let next = if part.ends_with(']') {
-                &schema["items"]
-            } else {
-                &schema["properties"][part]
-            };
-            schema = if next.is_null() {
-                &schema["additionalProperties"]
-            } else {
-                next
-            };
-        }
-        schema["type"].as_str().unwrap_or("object")
-    }
+/// Whether rules cannot be held against an object with this error.
+fn blocks(error: &FieldError) -> bool {
+    matches!(
+        error.fault,
+        Fault::NotSupported(..)
+            | Fault::Required
+            | Fault::TooLong(_)
+            | Fault::TooMany(..)
+            | Fault::TypeInvalid(_)
+    )
 }
 
 impl Strategy for Custom {
     fn default(&self, object: &mut Value) {
+        schema::drop_nulls(object, &self.schema);
         schema::default(object, &self.schema);
     }
 
@@ -121,7 +121,11 @@ impl Strategy for Custom {
     }
 
     fn validate_create(&self, object: &Value) -> Vec<FieldError> {
-        self.validate(object, None)
+        let mut errors = schema::validate(object, &self.schema, None);
+        errors.extend(self.scale_faults(object, true));
+        errors.extend(schema::check_embedded(object, &self.schema));
+        errors.extend(self.check_lists(object, None));
+        self.finish(errors, object, None)
     }
 
     fn prepare_update(&self, subresource: &str, new: &mut Value, old: &Value) {
@@ -141,16 +145,63 @@ impl Strategy for Custom {
         if self.has_status {
             set_status(new, old.get("status").cloned());
         }
-        let generation = old["metadata"]["generation"].as_i64().unwrap_or(1);
-        let bump = i64::from(
-            without_metadata(new, self.has_status) != without_metadata(old, self.has_status),
-        );
-        new["metadata"]["generation"] = (generation + bump).into();
+        if without_metadata(new) != without_metadata(old) {
+            let generation = old["metadata"]["generation"].as_i64().unwrap_or(0);
+            new["metadata"]["generation"] = (generation + 1).into();
+        }
     }
 
-    fn validate_update(&self, _subresource: &str, new: &Value, old: &Value) -> Vec<FieldError> {
-        self.validate(new, Some(old))
+    fn validate_update(&self, subresource: &str, new: &Value, old: &Value) -> Vec<FieldError> {
+        let status = subresource == "status";
+        let mut errors = if status {
+            schema::validate_status(new, old, &self.schema)
+        } else {
+            schema::validate(new, &self.schema, Some(old))
+        };
+        errors.extend(self.scale_faults(new, !status));
+        if !status {
+            errors.extend(schema::check_embedded(new, &self.schema));
+        }
+        errors.extend(self.check_lists(new, Some(old)));
+        self.finish(errors, new, Some(old))
     }
+
+    fn warnings(&self, subresource: &str, new: &Value, old: Option<&Value>) -> Vec<String> {
+        let list = |object: &Value| -> Vec<String> {
+            let all = object["metadata"]["finalizers"].as_array();
+            let all = all.into_iter().flatten().filter_map(Value::as_str);
+            all.map(str::to_owned).collect()
+        };
+        let before = old.map(list).unwrap_or_default();
+        let mut added = list(new);
+        added.retain(|name| subresource != "status" && !before.contains(name));
+        added.sort();
+        added
+            .iter()
+            .flat_map(|name| finalizer_warnings(name))
+            .collect()
+    }
+}
+
+/// `validateKubeFinalizerName`.
+fn finalizer_warnings(name: &str) -> Vec<String> {
+    let field = "metadata.finalizers";
+    let mut out: Vec<String> = names::qualified(name)
+        .into_iter()
+        .map(|text| format!("{field}: {name:?}: {text}"))
+        .collect();
+    let standard = ["orphan", "foregroundDeletion", "kubernetes"].contains(&name);
+    if !name.contains('/') && !standard {
+        let how = if name.contains('.') {
+            " including a path (/)"
+        } else {
+            ""
+        };
+        out.push(format!(
+            "{field}: {name:?}: prefer a domain-qualified finalizer name{how} to avoid accidental conflicts with other finalizer writers"
+        ));
+    }
+    out
 }
 
 fn set_status(object: &mut Value, status: Option<Value>) {
@@ -162,16 +213,12 @@ fn set_status(object: &mut Value, status: Option<Value>) {
     }
 }
 
-fn without_metadata(object: &Value, without_status: bool) -> Value {
-    let mut rest = object.clone();
-    if let Some(fields) = rest.as_object_mut() {
-        fields.retain(|key, _| match key.as_str() {
-            "metadata" | "apiVersion" => false,
-            "status" => !without_status,
-            _ => true,
-        });
-    }
-    rest
+fn without_metadata(object: &Value) -> serde_json::Map<String, Value> {
+    let fields = object.as_object().into_iter().flatten();
+    fields
+        .filter(|(key, _)| *key != "metadata")
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -207,10 +254,7 @@ mod tests {
             .iter()
             .map(ToString::to_string)
             .collect();
-        assert_eq!(
-            errors,
-            ["spec: Invalid value: \"object\": spec is immutable"]
-        );
+        assert_eq!(errors, ["spec: Invalid value: spec is immutable"]);
     }
 
     #[test]

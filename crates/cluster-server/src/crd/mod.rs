@@ -6,10 +6,15 @@
 mod custom;
 mod definition;
 mod register;
+mod rules;
+mod scale;
 mod schema;
+mod status;
 
 pub use definition::{DEFINITION, Definition};
 pub use register::{register_stored, run};
+pub use scale::Scale;
+pub(crate) use status::mark_deleted;
 
 /// The store's name of the definitions.
 pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";

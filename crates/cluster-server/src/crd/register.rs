@@ -1,19 +1,21 @@
 //! Definitions as they come and go: their versions are served, their status says so, their objects go with them.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use tokio::task::JoinSet;
 
 use super::DEFINITIONS;
 use super::custom::Custom;
+use super::definition::{holds, text, versions};
+use super::scale::Scale;
+use super::status::{self, FINALIZER, Taken, strings};
 use crate::api::{Api, Context, DeleteOptions, ListOptions, Target};
-use crate::clock::Clock;
 use crate::kinds::{Column, Kinds, Resource};
 use crate::managed::Topology;
 use crate::store::{EventType, Object, Store, StoreError};
 
-/// Keeps a definition until its objects are gone.
-pub(super) const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
 const VERBS: [&str; 8] = [
     "delete",
     "deletecollection",
@@ -32,53 +34,58 @@ pub fn register_stored(store: &Store, kinds: &Kinds) {
     }
 }
 
+/// The definitions whose objects are being deleted. Each is emptied by one task only.
+#[derive(Default)]
+struct Ending {
+    names: Arc<Mutex<HashSet<String>>>,
+    tasks: JoinSet<()>,
+}
+
 /// Follows the definitions until the store closes.
 pub async fn run(api: Arc<Api>) -> Result<(), StoreError> {
+    let mut ending = Ending::default();
     loop {
         let (all, from) = api.store.list(DEFINITIONS, None);
         for definition in all {
-            settle(&api, &definition).await;
+            settle(&api, &definition, &mut ending).await;
         }
         let mut watch = api.store.watch(DEFINITIONS, from)?;
         loop {
             match watch.next().await {
-                Ok(change) if change.kind == EventType::Deleted => {
-                    withdraw(&api.kinds, &change.object.value);
+                Ok(change) => {
+                    let object = &change.object;
+                    if change.kind == EventType::Deleted {
+                        withdraw(&api.kinds, &object.value);
+                    } else {
+                        settle(&api, object, &mut ending).await;
+                    }
+                    settle_refused(&api, object, &mut ending).await;
                 }
-                Ok(change) => settle(&api, &change.object).await,
                 Err(StoreError::Expired { .. }) => break,
                 Err(error) => return Err(error),
             }
+            while ending.tasks.try_join_next().is_some() {}
         }
     }
 }
 
-fn versions(definition: &Value) -> impl Iterator<Item = &Value> {
-    definition["spec"]["versions"]
-        .as_array()
-        .into_iter()
-        .flatten()
+/// A name that has become free may be what another definition of the group waits for.
+async fn settle_refused(api: &Arc<Api>, changed: &Object, ending: &mut Ending) {
+    for other in api.store.list(DEFINITIONS, None).0 {
+        let same_group = other.value["spec"]["group"] == changed.value["spec"]["group"];
+        let itself = other.value["metadata"]["uid"] == changed.value["metadata"]["uid"];
+        if same_group && !itself && !holds(&other.value, "NamesAccepted") {
+            settle(api, &other, ending).await;
+        }
+    }
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value[key].as_str().unwrap_or_default()
-}
-
-fn strings(value: &Value) -> Vec<String> {
-    value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
-}
-
-/// Registers the served versions and withdraws the others.
+/// Registers the served versions of an established definition and withdraws the others.
 fn serve(kinds: &Kinds, definition: &Value) {
     let spec = &definition["spec"];
+    let established = holds(definition, "Established");
     for version in versions(definition) {
-        if version["served"] == true {
+        if established && version["served"] == true {
             kinds.register(resource(definition, version));
         } else {
             kinds.unregister(
@@ -86,6 +93,15 @@ fn serve(kinds: &Kinds, definition: &Value) {
                 text(version, "name"),
                 text(&spec["names"], "plural"),
             );
+        }
+    }
+    // A version that is no longer in the definition is no longer served either.
+    for served in kinds.all() {
+        let ours = served.custom
+            && served.group == text(spec, "group")
+            && served.plural == text(&spec["names"], "plural");
+        if ours && !versions(definition).any(|version| version["name"] == served.version) {
+            kinds.unregister(&served.group, &served.version, &served.plural);
         }
     }
 }
@@ -102,12 +118,14 @@ fn withdraw(kinds: &Kinds, definition: &Value) {
 }
 
 fn resource(definition: &Value, version: &Value) -> Resource {
-    let (spec, names) = (&definition["spec"], &definition["spec"]["names"]);
+    let (spec, names) = (&definition["spec"], &definition["status"]["acceptedNames"]);
     let custom = Custom::new(definition, version);
     let decoder = Arc::clone(&custom);
-    let status = version["subresources"]["status"]
-        .is_object()
-        .then(|| "status".to_owned());
+    let scale = Scale::of(&version["subresources"]);
+    let mut subresources = Vec::new();
+    if version["subresources"]["status"].is_object() {
+        subresources.push("status".to_owned());
+    }
     Resource {
         group: text(spec, "group").to_owned(),
         version: text(version, "name").to_owned(),
@@ -119,9 +137,11 @@ fn resource(definition: &Value, version: &Value) -> Resource {
         categories: strings(&names["categories"]),
         namespaced: text(spec, "scope") == "Namespaced",
         verbs: VERBS.map(str::to_owned).to_vec(),
-        subresources: status.into_iter().collect(),
+        subresources,
         custom: true,
         selectable_fields: selectable_fields(version),
+        scale,
+        terminating: !text(&definition["metadata"], "deletionTimestamp").is_empty(),
         columns: columns(version),
         schema: Some(version["schema"]["openAPIV3Schema"].clone()),
         topology: Topology::default(),
@@ -165,31 +185,40 @@ fn columns(version: &Value) -> Vec<Column> {
 }
 
 /// Brings what is served, and the definition's status, to what the definition says.
-async fn settle(api: &Api, definition: &Object) {
+async fn settle(api: &Arc<Api>, definition: &Object, ending: &mut Ending) {
     let value = &definition.value;
-    let outcome = if text(&value["metadata"], "deletionTimestamp").is_empty() {
+    let held = strings(&value["metadata"]["finalizers"])
+        .iter()
+        .any(|finalizer| finalizer == FINALIZER);
+    if !text(&value["metadata"], "deletionTimestamp").is_empty() {
         serve(&api.kinds, value);
-        establish(api, definition).await
-    } else {
-        clean_up(api, definition).await
-    };
+        if held {
+            end(api, text(&value["metadata"], "name"), ending);
+        }
+        return;
+    }
+    let group = text(&value["spec"], "group");
+    let all = api.store.list(DEFINITIONS, None).0;
+    let others = all
+        .iter()
+        .map(|object| &object.value)
+        .filter(|other| other["metadata"]["uid"] != value["metadata"]["uid"]);
+    let taken = Taken::in_group(group, others);
+    let settled = status::settled(value, &taken, &api.clock.now_text());
+    serve(&api.kinds, &settled);
+    if settled != *value {
+        report(value, write(api, definition, settled).await);
+    }
+}
+
+fn report(definition: &Value, outcome: Result<(), StoreError>) {
     match outcome {
         // Somebody else wrote meanwhile: their change comes along the watch.
         Ok(()) | Err(StoreError::Conflict | StoreError::NotFound) => {}
         Err(error) => {
-            tracing::warn!(name = text(&value["metadata"], "name"), %error, "definition not settled");
+            tracing::warn!(name = text(&definition["metadata"], "name"), %error, "definition not settled");
         }
     }
-}
-
-async fn establish(api: &Api, definition: &Object) -> Result<(), StoreError> {
-    let status = status(&definition.value, &api.clock);
-    if definition.value["status"] == status {
-        return Ok(());
-    }
-    let mut value = definition.value.clone();
-    value["status"] = status;
-    write(api, definition, value).await
 }
 
 async fn write(api: &Api, definition: &Object, value: Value) -> Result<(), StoreError> {
@@ -200,90 +229,108 @@ async fn write(api: &Api, definition: &Object, value: Value) -> Result<(), Store
         .map(drop)
 }
 
-/// The status of a definition that is served; times of conditions that hold already are kept.
-fn status(definition: &Value, clock: &Clock) -> Value {
-    let known = definition["status"]["conditions"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let condition = |kind: &str, reason: &str, message: &str| {
-        let kept = known
-            .iter()
-            .find(|one| one["type"] == kind && one["status"] == "True");
-        kept.cloned().unwrap_or_else(|| {
-            json!({"type": kind, "status": "True", "lastTransitionTime": clock.now_text(), "reason": reason, "message": message})
-        })
+/// Starts the task that deletes the objects of a definition, unless there is one.
+fn end(api: &Arc<Api>, name: &str, ending: &mut Ending) {
+    let names = Arc::clone(&ending.names);
+    let lock = |names: &Mutex<HashSet<String>>, add: bool, name: &str| {
+        let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+        if add {
+            names.insert(name.to_owned())
+        } else {
+            names.remove(name)
+        }
     };
-    let stored: Vec<&Value> = versions(definition)
-        .filter(|one| one["storage"] == true)
-        .map(|one| &one["name"])
-        .collect();
-    let recorded = &definition["status"]["storedVersions"];
-    let stored = if recorded.as_array().is_some_and(|list| !list.is_empty()) {
-        recorded.clone()
-    } else {
-        json!(stored)
-    };
-    json!({
-        "conditions": [
-            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
-            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-        ],
-        "acceptedNames": definition["spec"]["names"],
-        "storedVersions": stored,
-    })
+    if !lock(&names, true, name) {
+        return;
+    }
+    let (api, name) = (Arc::clone(api), name.to_owned());
+    ending.tasks.spawn(async move {
+        if let Err(error) = clean_up(&api, &name).await {
+            tracing::warn!(name, %error, "objects of a definition that is being deleted");
+        }
+        lock(&names, false, &name);
+    });
 }
 
 /// Deletes the objects of a definition that is going; when none is left the definition may go.
 ///
 /// A crash in between leaves the definition with its deletion mark; the next start goes on here.
-async fn clean_up(api: &Api, definition: &Object) -> Result<(), StoreError> {
-    let value = &definition.value;
-    let spec = &value["spec"];
-    let key = format!("{}.{}", text(&spec["names"], "plural"), text(spec, "group"));
-    if let Some(resource) = api.kinds.by_key(&key) {
-        let target = Target::collection(&resource, "");
-        let ctx = Context::system("system:apiserver");
-        if let Err(error) = api
-            .delete_collection(
-                &ctx,
-                &target,
-                &ListOptions::default(),
-                &DeleteOptions::default(),
-            )
-            .await
-        {
-            tracing::warn!(%key, %error, "objects of a definition that is being deleted");
+async fn clean_up(api: &Api, name: &str) -> Result<(), StoreError> {
+    let change = |make: fn(&Value, &str) -> Value| async move {
+        loop {
+            let Some(there) = api.store.get(DEFINITIONS, "", name) else {
+                return Ok(None);
+            };
+            let value = make(&there.value, &api.clock.now_text());
+            if text(&value["metadata"], "deletionTimestamp").is_empty() {
+                return Ok(None);
+            }
+            match write(api, &there, value).await {
+                Err(StoreError::Conflict) => {}
+                Err(StoreError::NotFound) => return Ok(None),
+                Err(error) => return Err(error),
+                Ok(()) => return Ok(api.store.get(DEFINITIONS, "", name)),
+            }
         }
-        await_empty(api, &key).await?;
-    }
-    let mut value = value.clone();
-    if let Some(finalizers) = value["metadata"]
-        .get_mut("finalizers")
-        .and_then(Value::as_array_mut)
+    };
+    let Some(definition) = change(status::deleting).await? else {
+        return Ok(());
+    };
+    delete_objects(api, &definition.value).await?;
+    if let Some(last) = change(status::deleted).await?
+        && strings(&last.value["metadata"]["finalizers"]).is_empty()
     {
-        finalizers.retain(|one| one != FINALIZER);
-    }
-    let name = text(&value["metadata"], "name").to_owned();
-    if value["metadata"]["finalizers"]
-        .as_array()
-        .is_none_or(Vec::is_empty)
-    {
-        return api
+        let gone = api
             .store
-            .delete(DEFINITIONS, "", &name, Some(definition.revision))
-            .await
-            .map(drop);
+            .delete(DEFINITIONS, "", name, Some(last.revision))
+            .await;
+        return match gone {
+            Ok(_) | Err(StoreError::Conflict | StoreError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        };
     }
-    write(api, definition, value).await
+    Ok(())
+}
+
+async fn delete_objects(api: &Api, definition: &Value) -> Result<(), StoreError> {
+    let spec = &definition["spec"];
+    let key = format!("{}.{}", text(&spec["names"], "plural"), text(spec, "group"));
+    let Some(resource) = api
+        .kinds
+        .by_key(&key)
+        .filter(|_| holds(definition, "Established"))
+    else {
+        return Ok(());
+    };
+    let target = Target::collection(&resource, "");
+    let ctx = Context::system("system:apiserver");
+    let outcome = api
+        .delete_collection(
+            &ctx,
+            &target,
+            &ListOptions::default(),
+            &DeleteOptions::default(),
+        )
+        .await;
+    if let Err(error) = outcome {
+        tracing::warn!(%key, %error, "objects of a definition that is being deleted");
+    }
+    await_empty(api, &key).await
 }
 
 /// Waits until the last object is gone, finalizers of their own included.
 async fn await_empty(api: &Api, key: &str) -> Result<(), StoreError> {
-    let from = api.store.revision();
-    let mut watch = api.store.watch(key, from)?;
-    while !api.store.list(key, None).0.is_empty() {
-        watch.next().await?;
+    loop {
+        let mut watch = api.store.watch(key, api.store.revision())?;
+        while !api.store.list(key, None).0.is_empty() {
+            match watch.next().await {
+                Ok(_) => {}
+                Err(StoreError::Expired { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        if api.store.list(key, None).0.is_empty() {
+            return Ok(());
+        }
     }
-    Ok(())
 }

@@ -18,6 +18,14 @@ pub(super) fn of(resource: &Resource) -> Vec<Subresource> {
         .iter()
         .map(|name| storing(resource, name))
         .collect();
+    if resource.scale.is_some() {
+        out.push(Subresource {
+            group: "autoscaling".to_owned(),
+            version: "v1".to_owned(),
+            kind: "Scale".to_owned(),
+            ..storing(resource, "scale")
+        });
+    }
     if !resource.custom {
         out.extend(
             acting(&resource.key())

@@ -14,6 +14,7 @@ mod query;
 mod read;
 mod respond;
 mod route;
+mod scale;
 mod single;
 mod stream;
 mod subresource;

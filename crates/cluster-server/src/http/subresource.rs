@@ -30,6 +30,9 @@ pub(super) async fn serve(
         }
         ("pods", "log" | "exec" | "attach" | "portforward" | "binding" | "eviction")
         | ("serviceaccounts", "token") => Err(ApiError::method_not_allowed()),
+        (_, "scale") if call.target.resource.scale.is_some() => {
+            super::scale::serve(handler, call, request).await
+        }
         (_, subresource)
             if call
                 .target

@@ -57,6 +57,10 @@ pub struct Resource {
     pub custom: bool,
     /// A custom resource's own selectable fields (`selectableFields`), without the leading dot: `spec.color`.
     pub selectable_fields: Vec<String>,
+    /// Where a custom resource keeps its replicas, if it has a `scale` subresource.
+    pub scale: Option<crate::crd::Scale>,
+    /// Whether the definition of a custom resource is being deleted: nothing new is made then.
+    pub terminating: bool,
     /// A custom resource's own table columns.
     pub columns: Vec<Column>,
     /// A custom resource's OpenAPI v3 schema, for `/openapi`.
@@ -87,6 +91,8 @@ impl Resource {
             subresources: owned(kind.subresources),
             custom: false,
             selectable_fields: Vec::new(),
+            scale: None,
+            terminating: false,
             columns: Vec::new(),
             schema: None,
             topology: Topology::default(),

@@ -66,7 +66,7 @@ async fn a_custom_resource_is_defaulted_pruned_and_held_to_its_rules() {
         .await;
     assert_eq!(
         error.expect_err("invalid").message,
-        "Widget.example.com \"x\" is invalid: spec.reason: Required value"
+        "Widget.example.com \"x\" is invalid: [spec.reason: Required value, <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation]"
     );
     let mut changed = made.value.clone();
     changed["spec"]["reason"] = "b".into();
@@ -79,7 +79,7 @@ async fn a_custom_resource_is_defaulted_pruned_and_held_to_its_rules() {
         .expect_err("immutable");
     assert_eq!(
         error.message,
-        "Widget.example.com \"w\" is invalid: spec: Invalid value: \"object\": reason is immutable"
+        "Widget.example.com \"w\" is invalid: spec: Invalid value: reason is immutable"
     );
     cluster.stop().await;
 }

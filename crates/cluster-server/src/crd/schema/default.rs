@@ -9,27 +9,55 @@ pub(in crate::crd) fn default(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(fields) => {
             for (name, below) in schema["properties"].as_object().into_iter().flatten() {
-                let Some(default) = below.get("default") else {
-                    continue;
-                };
-                let absent = fields
-                    .get(name)
-                    .is_none_or(|value| value.is_null() && below["nullable"] != true);
-                if absent {
+                let absent = fields.get(name).is_none_or(|value| is_unset(value, below));
+                if let (true, Some(default)) = (absent, given(below)) {
                     fields.insert(name.clone(), default.clone());
                 }
             }
             for (name, value) in fields.iter_mut() {
                 if let Some(below) = field(schema, name) {
-                    default(value, below);
+                    fill(value, below);
                 }
             }
         }
         Value::Array(items) => {
             if let Some(below) = element(schema) {
-                for item in items {
-                    default(item, below);
-                }
+                items.iter_mut().for_each(|item| fill(item, below));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn given(schema: &Value) -> Option<&Value> {
+    schema.get("default").filter(|default| !default.is_null())
+}
+
+fn is_unset(value: &Value, schema: &Value) -> bool {
+    value.is_null() && schema["nullable"] != true
+}
+
+fn fill(value: &mut Value, schema: &Value) {
+    if let (true, Some(default)) = (is_unset(value, schema), given(schema)) {
+        *value = default.clone();
+    }
+    default(value, schema);
+}
+
+/// Drops each `null` that the schema neither allows nor has a default for, as if it had been left out.
+pub(in crate::crd) fn drop_nulls(value: &mut Value, schema: &Value) {
+    match value {
+        Value::Object(fields) => fields.retain(|name, value| match field(schema, name) {
+            Some(below) if is_unset(value, below) && given(below).is_none() => false,
+            Some(below) => {
+                drop_nulls(value, below);
+                true
+            }
+            None => true,
+        }),
+        Value::Array(items) => {
+            if let Some(below) = element(schema) {
+                items.iter_mut().for_each(|item| drop_nulls(item, below));
             }
         }
         _ => {}
@@ -58,5 +86,16 @@ mod tests {
             object,
             json!({"spec": {"mode": "Output", "count": 0, "list": [{"port": 80}, {"port": 1}]}})
         );
+    }
+
+    #[test]
+    fn a_null_that_is_not_allowed_was_never_there() {
+        let schema = json!({"properties": {
+            "a": {"type": "string"}, "b": {"type": "string", "nullable": true}, "c": {"type": "string", "default": "x"},
+        }});
+        let mut object = json!({"a": null, "b": null, "c": null});
+        drop_nulls(&mut object, &schema);
+        default(&mut object, &schema);
+        assert_eq!(object, json!({"b": null, "c": "x"}));
     }
 }

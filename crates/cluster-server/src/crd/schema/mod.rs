@@ -1,16 +1,23 @@
 //! Structural schemas (`apiextensions.k8s.io/v1 JSONSchemaProps`), worked on as the JSON that was stored.
 
+mod combined;
 mod default;
+mod embedded;
 mod format;
+mod lists;
+mod outcome;
 mod prune;
 mod scalar;
 mod validate;
 
 use serde_json::Value;
 
-pub(super) use default::default;
+pub(super) use default::{default, drop_nulls};
+pub(super) use embedded::check_embedded;
+pub(super) use format::of as format_of;
+pub(super) use lists::check_lists;
 pub(super) use prune::prune;
-pub(super) use validate::validate;
+pub(super) use validate::{validate, validate_at, validate_status};
 
 /// Whether an extension field such as `x-kubernetes-preserve-unknown-fields` is on.
 fn flag(schema: &Value, name: &str) -> bool {

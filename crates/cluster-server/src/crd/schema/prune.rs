@@ -2,56 +2,82 @@
 
 use serde_json::Value;
 
-use super::{element, field, flag, join};
+use super::{element, flag, join};
 
 /// Fields of every object that carries its kind.
 const TYPE_META: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
-/// Drops what `schema` does not name; the answer is the paths of what was dropped.
-pub(in crate::crd) fn prune(object: &mut Value, schema: &Value) -> Vec<String> {
+/// Drops what `schema` does not name; the answer is the paths of what was dropped, in their order.
+///
+/// A `whole` object carries its kind and metadata, which no schema has to name.
+pub(in crate::crd) fn prune(object: &mut Value, schema: &Value, whole: bool) -> Vec<String> {
     let mut dropped = Vec::new();
-    walk(object, schema, "", true, &mut dropped);
+    walk(object, Some(schema), "", whole, &mut dropped);
+    dropped.sort();
     dropped
 }
 
-fn walk(value: &mut Value, schema: &Value, path: &str, resource: bool, dropped: &mut Vec<String>) {
+/// What is below a schema that names nothing (`None`) goes, too.
+fn walk(
+    value: &mut Value,
+    schema: Option<&Value>,
+    path: &str,
+    whole: bool,
+    dropped: &mut Vec<String>,
+) {
+    let keeps = schema.is_some_and(|one| flag(one, "x-kubernetes-preserve-unknown-fields"));
+    let whole = whole || schema.is_some_and(|one| flag(one, "x-kubernetes-embedded-resource"));
     match value {
-        Value::Object(fields) => {
-            let keeps_all = flag(schema, "x-kubernetes-preserve-unknown-fields")
-                || schema["additionalProperties"] == true;
-            let names: Vec<String> = fields.keys().cloned().collect();
-            for name in names {
-                if resource && TYPE_META.contains(&name.as_str()) {
-                    continue;
-                }
-                let at = join(path, &name);
-                match (field(schema, &name), fields.get_mut(&name)) {
-                    (Some(below), Some(value)) => {
-                        walk(
-                            value,
-                            below,
-                            &at,
-                            flag(below, "x-kubernetes-embedded-resource"),
-                            dropped,
-                        );
-                    }
-                    (None, Some(_)) if !keeps_all => {
-                        fields.shift_remove(&name);
-                        dropped.push(at);
-                    }
-                    _ => {}
+        Value::Object(fields) => fields.retain(|name, value| {
+            if whole && TYPE_META.contains(&name.as_str()) {
+                return true;
+            }
+            let at = join(path, name);
+            match schema.and_then(|schema| below(schema, name)) {
+                Some(below) => walk(value, below, &at, false, dropped),
+                None if keeps => {}
+                None => {
+                    dropped.push(at);
+                    return false;
                 }
             }
-        }
+            true
+        }),
         Value::Array(items) => {
-            if let Some(below) = element(schema) {
-                for (index, item) in items.iter_mut().enumerate() {
-                    let embedded = flag(below, "x-kubernetes-embedded-resource");
-                    walk(item, below, &format!("{path}[{index}]"), embedded, dropped);
+            let below = schema.and_then(element);
+            for (index, item) in items.iter_mut().enumerate() {
+                let at = format!("{path}[{index}]");
+                match below {
+                    None if keeps => {}
+                    // What keeps a list keeps its elements' unknown fields.
+                    Some(below) if keeps && item.is_object() => {
+                        keep(item, below, &at, dropped);
+                    }
+                    below => walk(item, below, &at, false, dropped),
                 }
             }
         }
         _ => {}
+    }
+}
+
+/// An element of a list that is kept as it is: only what its schema names is looked into.
+fn keep(item: &mut Value, schema: &Value, path: &str, dropped: &mut Vec<String>) {
+    for (name, value) in item.as_object_mut().into_iter().flatten() {
+        if let Some(below) = below(schema, name) {
+            walk(value, below, &join(path, name), false, dropped);
+        }
+    }
+}
+
+/// Whether a field is known, and by which schema: `additionalProperties: true` knows all and says nothing of them.
+fn below<'a>(schema: &'a Value, name: &str) -> Option<Option<&'a Value>> {
+    if let Some(own) = schema["properties"].get(name) {
+        return Some(Some(own));
+    }
+    match schema.get("additionalProperties") {
+        None | Some(Value::Null) => None,
+        Some(one) => Some(one.is_object().then_some(one)),
     }
 }
 
@@ -62,7 +88,7 @@ mod tests {
     use super::*;
 
     fn check(schema: &Value, mut object: Value, expected: &Value, dropped: &[&str]) {
-        assert_eq!(prune(&mut object, schema), dropped);
+        assert_eq!(prune(&mut object, schema, true), dropped);
         assert_eq!(object, *expected);
     }
 
@@ -82,7 +108,7 @@ mod tests {
             &json!({"apiVersion": "x/v1", "kind": "X", "metadata": {"name": "n"}, "spec": {
                 "a": "1", "list": [{"b": "x"}], "map": {"k": {"c": 1}}, "free": {"any": {"thing": 1}},
             }}),
-            &["extra", "spec.z", "spec.list[0].y", "spec.map.k.d"],
+            &["extra", "spec.list[0].y", "spec.map.k.d", "spec.z"],
         );
     }
 }

@@ -7,39 +7,34 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::format;
-use super::validate::{at, should};
+use super::validate::Place;
 use crate::field::{Fault, FieldError};
 
-/// Length, pattern and format.
-pub(super) fn check_string(text: &str, schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let (value, length) = (Value::from(text), text.chars().count() as u64);
+/// Length and pattern, of which the first that does not hold is told; then the format.
+pub(super) fn check_string(text: &str, schema: &Value, place: Place<'_>) -> Vec<FieldError> {
+    let mut errors: Vec<FieldError> = check_text(text, schema, place).into_iter().collect();
+    if let Some(name) = format::of(schema).filter(|name| !format::holds(name, text)) {
+        let detail = format!("{} in body must be of type {name}: {text:?}", place.path);
+        let fault = Fault::TypeInvalid(text.into());
+        errors.push(FieldError::new(&place.base.at(place.path), fault, detail));
+    }
+    errors
+}
+
+fn check_text(text: &str, schema: &Value, place: Place<'_>) -> Option<FieldError> {
+    let length = text.chars().count() as u64;
     if let Some(most) = schema["maxLength"].as_u64().filter(|&most| length > most) {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        errors.push(FieldError::new(&at(path), Fault::TooLong(most), ""));
+        let at = place.base.at(place.path);
+        return Some(FieldError::new(&at, Fault::TooLong(most), ""));
     }
+    let should = |what: &str| place.base.should(place.path, &text.into(), what);
     if let Some(least) = schema["minLength"].as_u64().filter(|&least| length < least) {
-        errors.push(should(
-            path,
-            &value,
-            &format!("should be at least {least} chars long"),
-        ));
+        return Some(should(&format!("should be at least {least} chars long")));
     }
-    if let Some(pattern) = schema["pattern"].as_str()
-        && !compiled(pattern).is_some_and(|regex| regex.is_match(text))
-    {
-        errors.push(should(path, &value, &format!("should match '{pattern}'")));
-    }
-    if let Some(name) = schema["format"]
-        .as_str()
-        .filter(|name| !format::holds(name, text))
-    {
-        let detail = format!("{path} in body must be of type {name}: {text:?}");
-        errors.push(FieldError::new(
-            &at(path),
-            Fault::TypeInvalid(value),
-            detail,
-        ));
-    }
+    let pattern = schema["pattern"].as_str().filter(|one| !one.is_empty())?;
+    let holds = compiled(pattern).is_some_and(|regex| regex.is_match(text));
+    (!holds).then(|| should(&format!("should match '{pattern}'")))
 }
 
 /// A pattern is compiled once; one that cannot be compiled matches nothing.
@@ -57,70 +52,67 @@ fn compiled(pattern: &str) -> Option<Arc<Regex>> {
         .clone()
 }
 
-/// Bounds, step and format.
+/// Format, step and bounds.
 pub(super) fn check_number(
     number: &serde_json::Number,
     schema: &Value,
-    path: &str,
-    errors: &mut Vec<FieldError>,
-) {
-    let (value, float) = (
-        Value::Number(number.clone()),
-        number.as_f64().unwrap_or(f64::NAN),
-    );
-    if let Some(least) = schema["minimum"].as_f64() {
-        let exclusive = schema["exclusiveMinimum"] == true;
-        if float < least || (exclusive && float <= least) {
-            let words = if exclusive {
-                "greater than"
-            } else {
-                "greater than or equal to"
-            };
-            errors.push(should(
-                path,
-                &value,
-                &format!("should be {words} {}", schema["minimum"]),
-            ));
+    place: Place<'_>,
+) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let float = number.as_f64().unwrap_or(f64::NAN);
+    let should = |what: String| {
+        place
+            .base
+            .should(place.path, &Value::Number(number.clone()), &what)
+    };
+    if !fits(number, schema) {
+        let format = schema["format"].as_str().filter(|one| !one.is_empty());
+        let format = format.map_or("(default format)".to_owned(), |format| {
+            format!("with format {format}")
+        });
+        let text = format!(
+            "Checked value must be of type integer {format} in {}",
+            place.path
+        );
+        errors.push(place.base.somewhere(text));
+    }
+    let step = schema["multipleOf"].as_f64().filter(|&step| step > 0.0);
+    if step.is_some_and(|step| (float / step).fract() != 0.0) {
+        errors.push(should(format!(
+            "should be a multiple of {}",
+            schema["multipleOf"]
+        )));
+    }
+    for (key, exclusive, over, words) in [
+        ("maximum", "exclusiveMaximum", true, "less than"),
+        ("minimum", "exclusiveMinimum", false, "greater than"),
+    ] {
+        let Some(bound) = schema[key].as_f64() else {
+            continue;
+        };
+        let exclusive = schema[exclusive] == true;
+        let beyond = if over { float > bound } else { float < bound };
+        let at = float.total_cmp(&bound).is_eq();
+        if beyond || (exclusive && at) {
+            let or_equal = if exclusive { "" } else { " or equal to" };
+            errors.push(should(format!(
+                "should be {words}{or_equal} {}",
+                schema[key]
+            )));
         }
     }
-    if let Some(most) = schema["maximum"].as_f64() {
-        let exclusive = schema["exclusiveMaximum"] == true;
-        if float > most || (exclusive && float >= most) {
-            let words = if exclusive {
-                "less than"
-            } else {
-                "less than or equal to"
-            };
-            errors.push(should(
-                path,
-                &value,
-                &format!("should be {words} {}", schema["maximum"]),
-            ));
-        }
+    errors
+}
+
+/// Whether a whole number has the width that the schema's format says.
+fn fits(number: &serde_json::Number, schema: &Value) -> bool {
+    if schema["type"] != "integer" || number.is_f64() {
+        return true;
     }
-    if let Some(step) = schema["multipleOf"]
-        .as_f64()
-        .filter(|&step| step > 0.0 && (float / step).fract() != 0.0)
-    {
-        errors.push(should(
-            path,
-            &value,
-            &format!("should be a multiple of {step}"),
-        ));
-    }
-    let fits = match schema["format"].as_str() {
+    match schema["format"].as_str() {
         Some("int32") => number
             .as_i64()
             .is_some_and(|whole| i32::try_from(whole).is_ok()),
-        Some("int64") => number.as_i64().is_some() || !number.is_u64(),
-        _ => true,
-    };
-    if !fits {
-        let name = schema["format"].as_str().unwrap_or_default();
-        errors.push(should(
-            path,
-            &value,
-            &format!("must be of type {name}: {number}"),
-        ));
+        _ => number.as_i64().is_some(),
     }
 }

@@ -1,48 +1,92 @@
-//! Values against a schema, with the words of `k8s.io/kube-openapi/pkg/validation/errors`.
+//! Values against a schema, with the words of `k8s.io/kube-openapi/pkg/validation/errors`, and ratcheting
+//! (`apiextensions-apiserver/pkg/apiserver/validation/ratcheting.go`): what did not hold before and has not been touched
+//! does not stand in an update's way.
 
 use serde_json::Value;
 
+use super::combined;
+use super::outcome::{Base, Outcome};
 use super::scalar::{check_number, check_string};
-use super::{element, field, flag, join};
+use super::{element, flag, format, join};
 use crate::field::{Fault, FieldError, Path};
 
-/// What does not hold in `object`.
-pub(in crate::crd) fn validate(object: &Value, schema: &Value) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    walk(object, schema, "", &mut errors);
-    errors
+/// Where in an object a value is, and what was there before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) path: &'a str,
+    pub(super) base: Base<'a>,
+    /// The value that this one replaces, where that can be said.
+    old: Option<&'a Value>,
 }
 
-fn walk(value: &Value, schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    if !check_type(value, schema, path, errors) {
-        return;
+/// What does not hold in `object`, given the object that it replaces.
+pub(in crate::crd) fn validate(
+    object: &Value,
+    schema: &Value,
+    old: Option<&Value>,
+) -> Vec<FieldError> {
+    let place = Place {
+        path: "",
+        base: Base(None),
+        old,
+    };
+    walk(object, schema, place).errors
+}
+
+/// What does not hold in a value below `base`.
+pub(in crate::crd) fn validate_at(value: &Value, schema: &Value, base: &Path) -> Vec<FieldError> {
+    let place = Place {
+        path: "",
+        base: Base(Some(base)),
+        old: None,
+    };
+    walk(value, schema, place).errors
+}
+
+/// What does not hold in the status alone: it is all that a write to the subresource brings.
+pub(in crate::crd) fn validate_status(new: &Value, old: &Value, schema: &Value) -> Vec<FieldError> {
+    let base = Path::new("status");
+    let (Some(status), Some(schema)) = (new.get("status"), schema["properties"].get("status"))
+    else {
+        return Vec::new();
+    };
+    let place = Place {
+        path: "",
+        base: Base(Some(&base)),
+        old: old.get("status"),
+    };
+    walk(status, schema, place).errors
+}
+
+/// One value; errors of one that is what it was before are let through.
+pub(super) fn walk(value: &Value, schema: &Value, place: Place<'_>) -> Outcome {
+    let mut out = check(value, schema, place);
+    if !out.is_valid() && place.old == Some(value) {
+        out.errors.clear();
     }
+    out
+}
+
+fn check(value: &Value, schema: &Value, place: Place<'_>) -> Outcome {
+    let mut out = Outcome::default();
+    out.apply(check_type(value, schema, place).into());
     if value.is_null() {
-        return;
+        out.apply(check_enum(value, schema, place).into());
+        return out;
     }
-    check_enum(value, schema, path, errors);
+    out.apply(combined::check(value, schema, place));
     match value {
-        Value::String(text) => check_string(text, schema, path, errors),
-        Value::Number(number) => check_number(number, schema, path, errors),
-        Value::Array(items) => check_list(items, schema, path, errors),
-        Value::Object(_) => check_object(value, schema, path, errors),
+        Value::String(text) => out.apply(check_string(text, schema, place).into()),
+        Value::Number(number) => out.apply(check_number(number, schema, place).into()),
+        Value::Array(items) => out.apply(check_list(items, schema, place)),
         _ => {}
     }
-    check_combined(value, schema, path, errors);
-}
-
-/// The path as errors show it; the root has no name.
-pub(super) fn at(path: &str) -> Path {
-    if path.is_empty() {
-        Path::new("<nil>")
-    } else {
-        Path::new(path)
+    out.apply(check_enum(value, schema, place).into());
+    if let Value::Object(fields) = value {
+        out.apply(check_object(fields, schema, place));
     }
-}
-
-/// `spec.a in body should be …`, an invalid value.
-pub(super) fn should(path: &str, value: &Value, what: &str) -> FieldError {
-    FieldError::invalid(&at(path), value.clone(), format!("{path} in body {what}"))
+    out.matches += 1;
+    out
 }
 
 fn kind_of(value: &Value) -> &'static str {
@@ -61,257 +105,125 @@ fn is_whole(number: &serde_json::Number) -> bool {
     number.as_f64().is_some_and(|float| float.fract() == 0.0)
 }
 
-/// Whether the value has the schema's type; what it has instead is an error.
-fn check_type(value: &Value, schema: &Value, path: &str, errors: &mut Vec<FieldError>) -> bool {
+/// What is wrong with the value's JSON type.
+fn check_type(value: &Value, schema: &Value, place: Place<'_>) -> Option<FieldError> {
     let found = kind_of(value);
     if value.is_null() && schema["nullable"] == true {
-        return true;
+        return None;
     }
     if flag(schema, "x-kubernetes-int-or-string") {
-        if matches!(found, "integer" | "string") {
-            return true;
-        }
-        errors.push(wrong_type(path, "integer,string", found));
-        return false;
+        let holds = matches!(found, "integer" | "string");
+        return (!holds).then(|| place.base.mistyped(place.path, "integer,string", found));
     }
-    let Some(wanted) = schema["type"].as_str() else {
-        return true;
-    };
+    let wanted = schema["type"].as_str()?;
     if wanted == found || (wanted == "number" && found == "integer") {
-        return true;
+        return None;
     }
-    errors.push(wrong_type(path, wanted, found));
-    false
+    // Go's validator leaves texts and lists to the format, where there is one.
+    let by_format = wanted == "string" && found == "array" && format::of(schema).is_some();
+    (!by_format).then(|| place.base.mistyped(place.path, wanted, found))
 }
 
-fn wrong_type(path: &str, wanted: &str, found: &str) -> FieldError {
-    let detail = format!("{path} in body must be of type {wanted}: {found:?}");
-    FieldError::new(&at(path), Fault::TypeInvalid(found.into()), detail)
-}
-
-fn check_enum(value: &Value, schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let Some(allowed) = schema["enum"].as_array() else {
-        return;
-    };
-    if allowed.contains(value) {
-        return;
+fn check_enum(value: &Value, schema: &Value, place: Place<'_>) -> Option<FieldError> {
+    let allowed = schema["enum"].as_array()?;
+    if allowed.is_empty() || allowed.contains(value) {
+        return None;
     }
     let shown = allowed
         .iter()
         .map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned))
         .collect();
-    errors.push(FieldError::new(
-        &at(path),
-        Fault::NotSupported(value.clone(), shown),
-        "",
-    ));
+    let fault = Fault::NotSupported(value.clone(), shown);
+    Some(FieldError::new(&place.base.at(place.path), fault, ""))
 }
 
-fn check_list(items: &[Value], schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let (value, count) = (|| Value::from(items.to_vec()), items.len() as u64);
-    if let Some(most) = schema["maxItems"].as_u64().filter(|&most| count > most) {
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        errors.push(FieldError::new(
-            &at(path),
-            Fault::TooMany(items.len(), most),
-            "",
-        ));
-    }
-    if let Some(least) = schema["minItems"].as_u64().filter(|&least| count < least) {
-        errors.push(should(
-            path,
-            &value(),
-            &format!("should have at least {least} items"),
-        ));
-    }
-    check_unique(items, schema, path, errors);
+fn check_list(items: &[Value], schema: &Value, place: Place<'_>) -> Outcome {
+    let (mut out, path, base) = (Outcome::default(), place.path, place.base);
     if let Some(below) = element(schema) {
         for (index, item) in items.iter().enumerate() {
-            walk(item, below, &format!("{path}[{index}]"), errors);
+            let inner = Place {
+                path: &format!("{path}[{index}]"),
+                base,
+                old: place.old.and_then(|old| correlated(item, old, schema)),
+            };
+            out.merge(walk(item, below, inner));
         }
     }
-}
-
-/// Lists that are sets or maps hold each element or key once.
-fn check_unique(items: &[Value], schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let keys: Vec<&str> = match schema["x-kubernetes-list-type"].as_str() {
-        Some("set") => Vec::new(),
-        Some("map") => {
-            let keys = schema["x-kubernetes-list-map-keys"]
-                .as_array()
-                .into_iter()
-                .flatten();
-            keys.filter_map(Value::as_str).collect()
-        }
-        _ if schema["uniqueItems"] == true => Vec::new(),
-        _ => return,
-    };
-    let identity = |item: &Value| -> Value {
-        if keys.is_empty() {
-            return item.clone();
-        }
-        keys.iter()
-            .map(|&key| (key.to_owned(), item[key].clone()))
-            .collect::<serde_json::Map<_, _>>()
-            .into()
-    };
-    let mut seen: Vec<Value> = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        let key = identity(item);
-        if seen.contains(&key) {
-            errors.push(FieldError::duplicate(&at(&format!("{path}[{index}]")), key));
-        } else {
-            seen.push(key);
-        }
+    let count = items.len() as u64;
+    if let Some(least) = schema["minItems"].as_u64().filter(|&least| count < least) {
+        let what = format!("should have at least {least} items");
+        out.errors.push(base.should(path, &count.into(), &what));
     }
-}
-
-fn check_object(value: &Value, schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let Some(fields) = value.as_object() else {
-        return;
-    };
-    let count = fields.len() as u64;
-    if let Some(most) = schema["maxProperties"]
-        .as_u64()
-        .filter(|&most| count > most)
-    {
+    if let Some(most) = schema["maxItems"].as_u64().filter(|&most| count > most) {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        errors.push(FieldError::new(
-            &at(path),
-            Fault::TooMany(fields.len(), most),
-            "",
-        ));
+        let fault = Fault::TooMany(items.len(), most);
+        out.errors.push(FieldError::new(&base.at(path), fault, ""));
     }
-    if let Some(least) = schema["minProperties"]
-        .as_u64()
-        .filter(|&least| count < least)
-    {
-        errors.push(should(
-            path,
-            value,
-            &format!("should have at least {least} properties"),
-        ));
-    }
-    for name in schema["required"]
-        .as_array()
-        .into_iter()
+    out
+}
+
+/// The keys of a list that is a map.
+pub(super) fn map_keys(schema: &Value) -> Vec<&str> {
+    let keys = schema["x-kubernetes-list-map-keys"].as_array();
+    keys.into_iter()
         .flatten()
         .filter_map(Value::as_str)
-    {
-        if !fields.contains_key(name) {
-            errors.push(FieldError::required(&at(&join(path, name)), ""));
-        }
-    }
-    for (name, below) in fields {
-        if path.is_empty() && name == "metadata" {
-            continue;
-        }
-        if let Some(schema) = field(schema, name) {
-            walk(below, schema, &join(path, name), errors);
-        }
-    }
+        .collect()
 }
 
-fn check_combined(value: &Value, schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let holds = |schema: &Value| {
-        let mut found = Vec::new();
-        walk(value, schema, path, &mut found);
-        found.is_empty()
-    };
-    let mut refuse =
-        |text: String| errors.push(FieldError::invalid(&at(path), value.clone(), text));
-    if schema["allOf"]
-        .as_array()
-        .is_some_and(|all| !all.iter().all(holds))
-    {
-        refuse(format!("{path:?} must validate all the schemas (allOf)"));
+/// The element with the same keys in the old list; only lists that are maps have such.
+fn correlated<'a>(item: &Value, old: &'a Value, schema: &Value) -> Option<&'a Value> {
+    if schema["x-kubernetes-list-type"] != "map" {
+        return None;
     }
-    if schema["anyOf"]
-        .as_array()
-        .is_some_and(|any| !any.iter().any(holds))
-    {
-        refuse(format!(
-            "{path:?} must validate at least one schema (anyOf)"
-        ));
+    let keys = map_keys(schema);
+    let same = |other: &&Value| keys.iter().all(|key| other.get(key) == item.get(key));
+    old.as_array()?.iter().find(same)
+}
+
+fn check_object(
+    fields: &serde_json::Map<String, Value>,
+    schema: &Value,
+    place: Place<'_>,
+) -> Outcome {
+    let (path, base) = (place.path, place.base);
+    let count = fields.len() as u64;
+    if let Some(least) = schema["minProperties"].as_u64().filter(|&n| count < n) {
+        let what = format!("should have at least {least} properties");
+        return Some(base.should(path, &count.into(), &what)).into();
     }
-    if let Some(one) = schema["oneOf"].as_array() {
-        match one.iter().filter(|schema| holds(schema)).count() {
-            0 => refuse(format!(
-                "{path:?} must validate one and only one schema (oneOf). Found none valid"
-            )),
-            1 => {}
-            many => refuse(format!(
-                "{path:?} must validate one and only one schema (oneOf). Found {many} valid alternatives"
-            )),
+    if let Some(most) = schema["maxProperties"].as_u64().filter(|&n| count > n) {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let fault = Fault::TooMany(fields.len(), most);
+        return Some(FieldError::new(&base.at(path), fault, "")).into();
+    }
+    let mut out = Outcome::default();
+    let additional = schema
+        .get("additionalProperties")
+        .filter(|one| one.is_object());
+    for (name, value) in fields {
+        let Some(below) = schema["properties"].get(name).or(additional) else {
+            continue;
+        };
+        let typed = path.is_empty() && (name == "kind" || name == "apiVersion");
+        let inner = Place {
+            path: &join(path, name),
+            base,
+            old: place.old.and_then(|old| old.get(name)).filter(|_| !typed),
+        };
+        out.merge(walk(value, below, inner));
+    }
+    let required = schema["required"].as_array().into_iter().flatten();
+    for name in required.filter_map(Value::as_str) {
+        let defaulted = schema["properties"][name].get("default");
+        if !fields.contains_key(name) && defaulted.is_none_or(Value::is_null) {
+            let at = base.at(&join(path, name));
+            out.errors.push(FieldError::required(&at, ""));
         }
     }
-    if schema
-        .get("not")
-        .is_some_and(|not| not.is_object() && holds(not))
-    {
-        refuse(format!("{path:?} must not validate the schema (not)"));
-    }
+    out
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn check(schema: &Value, value: &Value, expected: &[&str]) {
-        let schema = json!({"type": "object", "properties": {"spec": schema}});
-        let errors = validate(&json!({"spec": value}), &schema);
-        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        assert_eq!(texts, expected);
-    }
-
-    #[test]
-    fn values_are_judged_in_kubernetes_words() {
-        check(
-            &json!({"type": "integer"}),
-            &json!("x"),
-            &["spec: Invalid value: \"string\": spec in body must be of type integer: \"string\""],
-        );
-        check(
-            &json!({"type": "object", "required": ["a"]}),
-            &json!({}),
-            &["spec.a: Required value"],
-        );
-        check(
-            &json!({"type": "string", "enum": ["A", "B"]}),
-            &json!("C"),
-            &["spec: Unsupported value: \"C\": supported values: \"A\", \"B\""],
-        );
-        check(
-            &json!({"type": "string", "pattern": "^a+$"}),
-            &json!("b"),
-            &["spec: Invalid value: \"b\": spec in body should match '^a+$'"],
-        );
-        check(
-            &json!({"type": "string", "minLength": 2}),
-            &json!("b"),
-            &["spec: Invalid value: \"b\": spec in body should be at least 2 chars long"],
-        );
-        check(
-            &json!({"type": "integer", "minimum": 1}),
-            &json!(0),
-            &["spec: Invalid value: 0: spec in body should be greater than or equal to 1"],
-        );
-        check(
-            &json!({"x-kubernetes-int-or-string": true}),
-            &json!("10%"),
-            &[],
-        );
-        check(
-            &json!({"type": "string", "nullable": true}),
-            &Value::Null,
-            &[],
-        );
-        check(
-            &json!({"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}),
-            &json!([{"name": "a", "x": 1}, {"name": "a", "x": 2}]),
-            &["spec[1]: Duplicate value: {\"name\":\"a\"}"],
-        );
-    }
-}
+#[path = "tests.rs"]
+mod tests;
