@@ -74,7 +74,7 @@ pub(super) fn field_path(given: &str, schema: &Value) -> Option<String> {
             schema = schema
                 .get("additionalProperties")
                 .filter(|one| one.is_object())?;
-            out.push_str(&format!("[{name}]"));
+            out.extend(["[", name, "]"]);
         }
     }
     Some(out.trim_start_matches('.').to_owned())

@@ -129,6 +129,9 @@ pub(super) fn schema(given: &Value) -> Value {
 }
 
 fn field(value: &Value, form: Form) -> Value {
+    if value.is_null() && matches!(form, Form::SchemaOrList | Form::SchemaOrBool) {
+        return Value::Null;
+    }
     let list = || value.as_array().map(|all| all.iter().map(schema).collect());
     match form {
         Form::Text => value.as_str().unwrap_or_default().into(),
@@ -137,11 +140,9 @@ fn field(value: &Value, form: Form) -> Value {
         Form::Schema => schema(value),
         Form::Schemas => list().unwrap_or(Value::Null),
         Form::SchemaMap => value.as_object().map_or(Value::Null, sorted),
-        Form::SchemaOrList if value.is_null() => Value::Null,
         Form::SchemaOrList => {
             json!({"Schema": schema(value), "JSONSchemas": list().unwrap_or(Value::Null)})
         }
-        Form::SchemaOrBool if value.is_null() => Value::Null,
         Form::SchemaOrBool => json!({"Allows": value != false, "Schema": schema(value)}),
         Form::Rules => value.as_array().map_or(Value::Null, |rules| {
             rules.iter().map(rule).collect::<Vec<_>>().into()

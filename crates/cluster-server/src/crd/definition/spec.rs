@@ -11,6 +11,10 @@ use crate::field::{FieldError, Path};
 
 /// What stands above the versions because it is the same in all of them.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four parts of a version, each of which may stand above them"
+)]
 pub(super) struct Common {
     pub(super) schema: bool,
     pub(super) subresources: bool,
@@ -117,10 +121,12 @@ fn validate_versions(versions: &[Value], common: Common, path: &Path) -> Vec<Fie
         let why = "must have exactly one version marked as storage version";
         errors.push(FieldError::invalid(&at, shown(), why));
     }
-    if let Some(first) = versions.first().map(|version| text(version, "name")) {
-        if !first.is_empty() {
-            errors.extend(validate_label(first, &path.child("version")));
-        }
+    if let Some(first) = versions
+        .first()
+        .map(|version| text(version, "name"))
+        .filter(|name| !name.is_empty())
+    {
+        errors.extend(validate_label(first, &path.child("version")));
     }
     errors
 }
@@ -183,9 +189,7 @@ fn validate_deprecation(version: &Value, path: &Path) -> Vec<FieldError> {
         return Vec::new();
     };
     let mut faults = Vec::new();
-    if version["deprecated"] != true {
-        faults.push("can only be set for deprecated versions".to_owned());
-    } else {
+    if version["deprecated"] == true {
         if warning.len() > 256 {
             faults.push("must be <= 256 characters long".to_owned());
         }
@@ -197,6 +201,8 @@ fn validate_deprecation(version: &Value, path: &Path) -> Vec<FieldError> {
                 "must only contain printable UTF-8 characters; non-printable character found at index {index}"
             ));
         }
+    } else {
+        faults.push("can only be set for deprecated versions".to_owned());
     }
     faults
         .into_iter()

@@ -3,6 +3,10 @@ use serde_json::{Value, json};
 use super::DEFINITION;
 use crate::kinds::Strategy;
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "literals read better without a borrow"
+)]
 fn definition(schema: Value) -> Value {
     json!({"metadata": {"name": "widgets.example.com"}, "spec": {
         "group": "example.com", "scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget"},
@@ -19,6 +23,10 @@ fn check(mut definition: Value, expected: &[&str]) {
 }
 
 /// A schema of one property, `spec`.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "literals read better without a borrow"
+)]
 fn of_spec(schema: Value) -> Value {
     definition(json!({"type": "object", "properties": {"spec": schema}}))
 }

@@ -22,7 +22,9 @@ pub(in crate::crd) fn default(value: &mut Value, schema: &Value) {
         }
         Value::Array(items) => {
             if let Some(below) = element(schema) {
-                items.iter_mut().for_each(|item| fill(item, below));
+                for item in items {
+                    fill(item, below);
+                }
             }
         }
         _ => {}
@@ -57,7 +59,9 @@ pub(in crate::crd) fn drop_nulls(value: &mut Value, schema: &Value) {
         }),
         Value::Array(items) => {
             if let Some(below) = element(schema) {
-                items.iter_mut().for_each(|item| drop_nulls(item, below));
+                for item in items {
+                    drop_nulls(item, below);
+                }
             }
         }
         _ => {}

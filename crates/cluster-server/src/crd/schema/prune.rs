@@ -33,10 +33,11 @@ fn walk(
                 return true;
             }
             let at = join(path, name);
-            match schema.and_then(|schema| below(schema, name)) {
-                Some(below) => walk(value, below, &at, false, dropped),
-                None if keeps => {}
-                None => {
+            match schema.map_or(Below::Unknown, |schema| below(schema, name)) {
+                Below::Schema(below) => walk(value, Some(below), &at, false, dropped),
+                Below::Anything => walk(value, None, &at, false, dropped),
+                Below::Unknown if keeps => {}
+                Below::Unknown => {
                     dropped.push(at);
                     return false;
                 }
@@ -64,20 +65,30 @@ fn walk(
 /// An element of a list that is kept as it is: only what its schema names is looked into.
 fn keep(item: &mut Value, schema: &Value, path: &str, dropped: &mut Vec<String>) {
     for (name, value) in item.as_object_mut().into_iter().flatten() {
-        if let Some(below) = below(schema, name) {
-            walk(value, below, &join(path, name), false, dropped);
+        if let Below::Schema(below) = below(schema, name) {
+            walk(value, Some(below), &join(path, name), false, dropped);
         }
     }
 }
 
-/// Whether a field is known, and by which schema: `additionalProperties: true` knows all and says nothing of them.
-fn below<'a>(schema: &'a Value, name: &str) -> Option<Option<&'a Value>> {
+/// What a schema says of a field.
+enum Below<'a> {
+    /// Nothing.
+    Unknown,
+    /// That it may be there, and no more (`additionalProperties: true`).
+    Anything,
+    /// What it is.
+    Schema(&'a Value),
+}
+
+fn below<'a>(schema: &'a Value, name: &str) -> Below<'a> {
     if let Some(own) = schema["properties"].get(name) {
-        return Some(Some(own));
+        return Below::Schema(own);
     }
     match schema.get("additionalProperties") {
-        None | Some(Value::Null) => None,
-        Some(one) => Some(one.is_object().then_some(one)),
+        None | Some(Value::Null) => Below::Unknown,
+        Some(one) if one.is_object() => Below::Schema(one),
+        Some(_) => Below::Anything,
     }
 }
 

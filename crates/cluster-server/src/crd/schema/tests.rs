@@ -2,10 +2,6 @@ use serde_json::json;
 
 use super::*;
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "literals read better without a borrow"
-)]
 fn check(schema: Value, value: Value, expected: &[&str]) {
     check_update(schema, value, None, expected);
 }
