@@ -12,7 +12,7 @@ use crate::crd::Scale;
 use crate::error::ApiError;
 use crate::kinds::decode::decode_as;
 use crate::kinds::{Plain, Resource};
-use crate::managed;
+use crate::managed::{self, Topology};
 use crate::patch::Prepared;
 use crate::store::Object;
 
@@ -39,6 +39,7 @@ static SCALE: LazyLock<Arc<Resource>> = LazyLock::new(|| {
         terminating: false,
         columns: Vec::new(),
         schema: None,
+        topology: Topology::default(),
         decode: Arc::new(decode_as::<v1::Scale>),
         strategy: Arc::new(Plain),
     })
@@ -124,9 +125,11 @@ fn wanted(ctx: &Context, form: &Target, change: ScaleChange) -> Result<Wanted, A
             let scale = body::decode(ctx, form, body)?;
             Ok(Wanted::Body(scale))
         }
-        ScaleChange::Patch(patch) => Prepared::parse(patch.kind, &patch.bytes, ctx.field_validation)
-            .map(Wanted::Patch)
-            .map_err(|error| patch::refused(&error)),
+        ScaleChange::Patch(patch) => {
+            Prepared::parse(patch.kind, &patch.bytes, ctx.field_validation)
+                .map(Wanted::Patch)
+                .map_err(|error| patch::refused(&error))
+        }
     }
 }
 
