@@ -4,7 +4,6 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 use super::handler::{Call, Handler};
-use super::negotiate::takes_gzip;
 use super::read;
 use super::respond::{Answer, BoxBody};
 use crate::api::ScaleChange;
@@ -16,7 +15,7 @@ pub(super) async fn serve(
     mut call: Call,
     request: Request<Incoming>,
 ) -> Result<Response<BoxBody>, ApiError> {
-    let gzip = takes_gzip(request.headers());
+    let wire = call.wire;
     let media_type = read::media_type(request.headers()).to_owned();
     let object = match call.attributes.verb.as_str() {
         "get" => handler.api.scale(&call.target)?,
@@ -36,5 +35,5 @@ pub(super) async fn serve(
         }
         _ => return Err(ApiError::method_not_allowed()),
     };
-    Ok(Answer::Json(200, object.json()).into_response(&call.context.warnings, gzip))
+    Ok(Answer::Json(200, object.json()).into_response(&call.context.warnings, wire))
 }
