@@ -16,7 +16,7 @@ use serde_json::Value;
 
 pub use aggregation::{aggregate_once, run as run_aggregation};
 pub use bootstrap::{cluster_role_bindings, cluster_roles, ensure};
-pub use impersonation::impersonate;
+pub use impersonation::{Impersonated, impersonate};
 pub(crate) use node::name_of as node_name;
 pub use rules::Rule;
 

@@ -240,10 +240,13 @@ impl Handler {
         trail: &Trail,
     ) -> Result<User, ApiError> {
         let authorizer = &self.api.authorizer;
-        let user = authz::impersonate(authorizer, user, headers, attributes)?;
-        if headers.contains_key("impersonate-user") {
-            trail.impersonated(&user, "");
-        }
+        let user = match authz::impersonate(authorizer, &user, headers, attributes)? {
+            None => user,
+            Some(wanted) => {
+                trail.impersonated(&wanted.user, &wanted.constraint);
+                wanted.user
+            }
+        };
         let decision = authorizer.authorize(&user, attributes);
         let word = if decision.allowed { "allow" } else { "forbid" };
         let annotations = trail.annotations();

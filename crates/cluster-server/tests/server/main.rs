@@ -11,6 +11,7 @@ mod aggregation;
 mod credentials;
 mod custom_resources;
 mod identity;
+mod impersonation;
 mod ownership;
 mod services;
 mod stub;
