@@ -58,7 +58,7 @@ impl Chain {
             self.mutate_in_process(request)?;
             webhook::mutate(self, request, webhook::Round::Again(changed_by)).await?;
         }
-        Ok(())
+        self.check_escalation(request)
     }
 
     fn mutate_in_process(&self, request: &mut Request) -> Result<(), ApiError> {
@@ -72,7 +72,6 @@ impl Chain {
     pub async fn validate(&self, request: &mut Request) -> Result<(), ApiError> {
         request.settle_namespace();
         service_account::validate(&self.store, request)?;
-        self.check_escalation(request)?;
         pod_security::validate(&self.store, request)?;
         policy::validate(self, request)?;
         webhook::validate(self, request).await
@@ -87,13 +86,18 @@ impl Chain {
         else {
             return Ok(());
         };
-        let old = request.old_object.as_ref();
-        self.authorizer.check_escalation(
-            &request.user,
-            &request.resource.resource,
-            &request.namespace,
+        // A create has no name in its URL, so that a right to some names is none to create.
+        let name = match request.operation {
+            Operation::Create => "",
+            _ => request.name.as_str(),
+        };
+        self.authorizer.check_escalation(authz::Grant {
+            user: &request.user,
+            resource: &request.resource.resource,
+            namespace: &request.namespace,
+            name,
             object,
-            old,
-        )
+            old: request.old_object.as_ref(),
+        })
     }
 }

@@ -3,12 +3,10 @@
 //! Source: `plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go`, without the roles of controllers
 //! that do not exist here. `view`, `edit` and `admin` hold no rule for `pods/ephemeralcontainers`, on purpose.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::GROUP;
 use super::rules::Rule;
-use super::{CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, GROUP};
-use crate::store::{Store, StoreError};
 
 const READ: &str = "get list watch";
 const WRITE: &str = "create delete deletecollection patch update";
@@ -137,12 +135,19 @@ fn system_roles() -> Vec<Value> {
             &[
                 rule("get list watch", "", "nodes"),
                 rule("proxy", "", "nodes"),
-                rule("*", "", "nodes/log nodes/metrics nodes/proxy nodes/stats"),
+                rule(
+                    "*",
+                    "",
+                    "nodes/configz nodes/healthz nodes/log nodes/metrics nodes/pods nodes/proxy nodes/stats",
+                ),
             ],
         ),
         role(
             "system:kube-aggregator",
-            &[rule(READ, "", "endpoints services")],
+            &[
+                rule(READ, "", "endpoints services"),
+                rule(READ, "discovery.k8s.io", "endpointslices"),
+            ],
         ),
         role(
             "system:service-account-issuer-discovery",
@@ -307,39 +312,4 @@ fn binding(name: &str, role: &str, groups: &[&str]) -> Value {
         binding["subjects"] = subjects.into();
     }
     binding
-}
-
-/// Creates the bootstrap roles and bindings that `store` does not have, aggregated roles already filled.
-///
-/// A crash in between leaves some of them; the next start makes the rest.
-pub async fn ensure(store: &Store, now: Timestamp) -> Result<(), StoreError> {
-    let mut roles = cluster_roles();
-    super::aggregation::settle(&mut roles);
-    let all = roles.into_iter().map(|role| (CLUSTER_ROLES, role));
-    let all = all.chain(
-        cluster_role_bindings()
-            .into_iter()
-            .map(|binding| (CLUSTER_ROLE_BINDINGS, binding)),
-    );
-    let writes = all.filter_map(|(resource, mut object)| {
-        let name = object["metadata"]["name"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        if store.get(resource, "", &name).is_some() {
-            return None;
-        }
-        object["metadata"]["uid"] = uuid::Uuid::new_v4().to_string().into();
-        object["metadata"]["creationTimestamp"] =
-            now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
-        Some(async move { store.create(resource, "", &name, object).await })
-    });
-    // All at once, so that they share a commit.
-    for written in futures::future::join_all(writes).await {
-        match written {
-            Ok(_) | Err(StoreError::Exists) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

@@ -8,6 +8,7 @@ mod bootstrap;
 mod escalation;
 mod impersonation;
 mod node;
+mod reconcile;
 mod rules;
 
 use std::sync::Arc;
@@ -15,9 +16,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use aggregation::{aggregate_once, run as run_aggregation};
-pub use bootstrap::{cluster_role_bindings, cluster_roles, ensure};
+pub use bootstrap::{cluster_role_bindings, cluster_roles};
+pub use escalation::Grant;
 pub use impersonation::{Impersonated, impersonate};
 pub(crate) use node::name_of as node_name;
+pub use reconcile::ensure;
 pub use rules::Rule;
 
 use crate::error::ApiError;
@@ -46,7 +49,7 @@ pub struct Authorizer {
 }
 
 /// A binding that names the user, with the role it points at.
-struct Grant {
+struct Granted {
     rules: Vec<Rule>,
     description: String,
 }
@@ -107,32 +110,19 @@ impl Authorizer {
         }
     }
 
-    /// All rules that hold for `user` in `namespace` (cluster-wide ones included).
-    pub fn rules(&self, user: &User, namespace: &str) -> Vec<Rule> {
-        let mut all = Vec::new();
-        if is_master(user) {
-            all.extend([Rule::everything(), Rule::every_path()]);
-        }
-        if node::name_of(user).is_some() {
-            all.extend(node::rules());
-        }
-        self.visit(user, namespace, &mut Vec::new(), |grant| {
+    /// All rules that roles give `user` in `namespace` (cluster-wide ones included), and what was in the way of finding more.
+    pub fn rules(&self, user: &User, namespace: &str) -> (Vec<Rule>, Vec<String>) {
+        let (mut all, mut errors) = (Vec::new(), Vec::new());
+        self.visit(user, namespace, &mut errors, |grant| {
             all.extend(grant.rules.iter().cloned());
             false
         });
-        all
+        (all, errors)
     }
 
     /// Refuses a write to an RBAC object that would grant more than its author holds.
-    pub fn check_escalation(
-        &self,
-        user: &User,
-        resource: &str,
-        namespace: &str,
-        object: &Value,
-        old: Option<&Value>,
-    ) -> Result<(), ApiError> {
-        escalation::check(self, user, resource, namespace, object, old)
+    pub fn check_escalation(&self, grant: escalation::Grant<'_>) -> Result<(), ApiError> {
+        escalation::check(self, grant)
     }
 
     /// Walks the grants of `user` until `stop` says so; roles that are not there are noted.
@@ -141,7 +131,7 @@ impl Authorizer {
         user: &User,
         namespace: &str,
         notes: &mut Vec<String>,
-        mut stop: impl FnMut(&Grant) -> bool,
+        mut stop: impl FnMut(&Granted) -> bool,
     ) {
         let mut scopes = vec![(CLUSTER_ROLE_BINDINGS, "")];
         if !namespace.is_empty() {
@@ -157,7 +147,7 @@ impl Authorizer {
                 match self.role_rules(reference, scope) {
                     Ok(rules) => {
                         let description = describe(&binding.value, scope, reference, &subject);
-                        if stop(&Grant { rules, description }) {
+                        if stop(&Granted { rules, description }) {
                             return;
                         }
                     }
@@ -241,12 +231,25 @@ fn is_master(user: &User) -> bool {
     user.groups.iter().any(|group| group == "system:masters")
 }
 
-fn denial(node: Option<String>, notes: &[String]) -> String {
-    match (node, notes) {
-        (Some(why), _) => why,
-        (None, []) => String::new(),
-        (None, [one]) => format!("RBAC: {one}"),
-        (None, many) => format!("RBAC: [{}]", many.join(", ")),
+/// What stands behind a no: the authorizers' reasons, one a line.
+fn denial(node: Option<String>, errors: &[String]) -> String {
+    let roles = aggregate(errors).map(|errors| format!("RBAC: {errors}"));
+    let reasons: Vec<String> = node.into_iter().chain(roles).collect();
+    reasons.join("\n")
+}
+
+/// Several errors as one text, each once (`utilerrors.NewAggregate`).
+pub(crate) fn aggregate(errors: &[String]) -> Option<String> {
+    let mut texts: Vec<&str> = Vec::new();
+    for text in errors {
+        if !texts.contains(&text.as_str()) {
+            texts.push(text);
+        }
+    }
+    match texts.as_slice() {
+        [] => None,
+        [one] => Some((*one).to_owned()),
+        many => Some(format!("[{}]", many.join(", "))),
     }
 }
 

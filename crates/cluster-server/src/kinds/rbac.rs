@@ -76,6 +76,13 @@ impl Strategy for RoleStrategy {
                 ));
             }
         }
+        let rule = &object["aggregationRule"];
+        if !self.namespaced && rule.is_object() && count(rule, "clusterRoleSelectors") == 0 {
+            out.push(FieldError::required(
+                &Path::new("aggregationRule.clusterRoleSelectors"),
+                "at least one clusterRoleSelector required if aggregationRule is non-nil",
+            ));
+        }
         out
     }
 
@@ -186,7 +193,7 @@ impl BindingStrategy {
         if text("name").is_empty() {
             out.push(FieldError::required(&path.child("name"), ""));
         }
-        let group = match text("kind") {
+        match text("kind") {
             "ServiceAccount" => {
                 let complaints = super::names::dns_subdomain(text("name"));
                 if !text("name").is_empty() {
@@ -196,28 +203,23 @@ impl BindingStrategy {
                             .map(|c| FieldError::invalid(&path.child("name"), text("name"), c)),
                     );
                 }
+                out.extend(group_fault(text("apiGroup"), "", path));
                 if text("namespace").is_empty() && !self.namespaced {
                     out.push(FieldError::required(&path.child("namespace"), ""));
                 }
-                ""
             }
-            "User" | "Group" => GROUP,
-            other => {
-                out.push(FieldError::not_supported(
-                    &path.child("kind"),
-                    other,
-                    &["ServiceAccount", "User", "Group"],
-                ));
-                return out;
-            }
-        };
-        if text("apiGroup") != group {
-            out.push(FieldError::not_supported(
-                &path.child("apiGroup"),
-                text("apiGroup"),
-                &[group],
-            ));
+            "User" | "Group" => out.extend(group_fault(text("apiGroup"), GROUP, path)),
+            other => out.push(FieldError::not_supported(
+                &path.child("kind"),
+                other,
+                &["ServiceAccount", "User", "Group"],
+            )),
         }
         out
     }
+}
+
+fn group_fault(actual: &str, wanted: &str, path: &Path) -> Option<FieldError> {
+    let at = path.child("apiGroup");
+    (actual != wanted).then(|| FieldError::not_supported(&at, actual, &[wanted]))
 }

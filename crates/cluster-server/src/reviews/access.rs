@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::api::{Api, Context, Target};
-use crate::authz::{Decision, Rule};
+use crate::authz::{self, Decision, Rule};
 use crate::error::ApiError;
 use crate::field::{FieldError, Path};
 use crate::identity::{Attributes, User};
@@ -24,6 +24,8 @@ pub(super) fn answer(
             &ctx.user,
             review["spec"]["namespace"].as_str().unwrap_or_default(),
         )?;
+        // The answer does not repeat the question.
+        review["spec"] = json!({});
         return Ok(());
     }
     let errors = invalid(target, kind, review);
@@ -109,6 +111,11 @@ fn invalid(target: &Target, kind: &str, review: &Value) -> Vec<FieldError> {
         )),
         _ => {}
     }
+    let wanted = path.child("resourceAttributes");
+    for field in ["fieldSelector", "labelSelector"] {
+        let selector = &spec["resourceAttributes"][field];
+        errors.extend(selector_fault(selector, &wanted.child(field)));
+    }
     let somebody = spec["user"].is_string()
         || spec["groups"]
             .as_array()
@@ -144,20 +151,44 @@ fn invalid(target: &Target, kind: &str, review: &Value) -> Vec<FieldError> {
     errors
 }
 
+/// A selector is given raw or as requirements. Roles do not look at it, so it changes no answer here.
+fn selector_fault(selector: &Value, path: &Path) -> Option<FieldError> {
+    if !selector.is_object() {
+        return None;
+    }
+    let raw = selector["rawSelector"].as_str().unwrap_or_default();
+    let has_requirements = selector["requirements"]
+        .as_array()
+        .is_some_and(|list| !list.is_empty());
+    match (raw.is_empty(), has_requirements) {
+        (false, true) => Some(FieldError::invalid(
+            &path.child("rawSelector"),
+            raw,
+            "may not specified at the same time as requirements",
+        )),
+        (true, false) => Some(FieldError::required(
+            &path.child("requirements"),
+            format!("when {path} is specified, requirements or rawSelector is required"),
+        )),
+        _ => None,
+    }
+}
+
 /// Everything `user` may do in a namespace, as `kubectl auth can-i --list` asks.
 fn rules(api: &Api, user: &User, namespace: &str) -> Result<Value, ApiError> {
     if namespace.is_empty() {
         return Err(ApiError::bad_request("no namespace on request"));
     }
     let (mut resources, mut paths) = (Vec::new(), Vec::new());
-    for Rule {
-        verbs,
-        groups,
-        resources: kinds,
-        names,
-        paths: urls,
-    } in api.authorizer.rules(user, namespace)
-    {
+    let (rules, mut errors) = api.authorizer.rules(user, namespace);
+    for rule in rules {
+        let Rule {
+            verbs,
+            groups,
+            resources: kinds,
+            names,
+            paths: urls,
+        } = rule;
         if !kinds.is_empty() {
             let mut rule = json!({"verbs": verbs, "apiGroups": groups, "resources": kinds});
             if !names.is_empty() {
@@ -169,5 +200,17 @@ fn rules(api: &Api, user: &User, namespace: &str) -> Result<Value, ApiError> {
             paths.push(json!({"verbs": verbs, "nonResourceURLs": urls}));
         }
     }
-    Ok(json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false}))
+    let is_node = authz::node_name(user).is_some();
+    if is_node {
+        errors.insert(
+            0,
+            "node authorizer does not support user rule resolution".to_owned(),
+        );
+    }
+    let mut status =
+        json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": is_node});
+    if let Some(error) = authz::aggregate(&errors) {
+        status["evaluationError"] = error.into();
+    }
+    Ok(status)
 }

@@ -13,6 +13,7 @@ mod custom_resources;
 mod identity;
 mod impersonation;
 mod ownership;
+mod rbac;
 mod services;
 mod stub;
 mod webhooks;

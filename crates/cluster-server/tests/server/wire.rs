@@ -139,7 +139,9 @@ impl Client {
         }
         let mut bytes = Bytes::new();
         if let Some(body) = body {
-            request = request.header("content-type", "application/json");
+            if !self.headers.iter().any(|(name, _)| name == "content-type") {
+                request = request.header("content-type", "application/json");
+            }
             bytes = Bytes::from(body.to_string());
         }
         sender
