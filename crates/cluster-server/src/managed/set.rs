@@ -41,10 +41,8 @@ impl FieldSet {
                 element => element?,
             };
             let below = Self::parse(inner)?;
-            let has_children = inner
-                .as_object()
-                .is_some_and(|inner| inner.keys().any(|name| name != "."));
-            let member = !has_children || inner.get(".").is_some();
+            // Children of unknown kinds are none.
+            let member = below.nodes.is_empty() || inner.get(".").is_some();
             out.nodes.insert(element, Node { member, below });
         }
         Ok(out)
