@@ -1,4 +1,4 @@
-//! The checks of level `baseline`: known privilege escalations are refused.
+//! The checks of level `baseline`: known privilege escalations are refused. Each is told for which version it is made.
 
 use serde_json::Value;
 
@@ -20,46 +20,34 @@ const ALLOWED_CAPABILITIES: [&str; 13] = [
     "SETUID",
     "SYS_CHROOT",
 ];
-const SELINUX_TYPES: [&str; 5] = [
-    "",
-    "container_t",
-    "container_init_t",
-    "container_kvm_t",
-    "container_engine_t",
+/// Types that a Pod may ask of SELinux, with the version that first allowed each.
+const SELINUX_TYPES: [(&str, u32); 5] = [
+    ("", 0),
+    ("container_t", 0),
+    ("container_init_t", 0),
+    ("container_kvm_t", 0),
+    ("container_engine_t", 31),
 ];
-const SYSCTLS: [&str; 12] = [
-    "kernel.shm_rmid_forced",
-    "net.ipv4.ip_local_port_range",
-    "net.ipv4.ip_unprivileged_port_start",
-    "net.ipv4.tcp_syncookies",
-    "net.ipv4.ping_group_range",
-    "net.ipv4.ip_local_reserved_ports",
-    "net.ipv4.tcp_keepalive_time",
-    "net.ipv4.tcp_fin_timeout",
-    "net.ipv4.tcp_keepalive_intvl",
-    "net.ipv4.tcp_keepalive_probes",
-    "net.ipv4.tcp_rmem",
-    "net.ipv4.tcp_wmem",
+/// Kernel parameters that are safe to set, likewise.
+const SYSCTLS: [(&str, u32); 12] = [
+    ("kernel.shm_rmid_forced", 0),
+    ("net.ipv4.ip_local_port_range", 0),
+    ("net.ipv4.ip_unprivileged_port_start", 0),
+    ("net.ipv4.tcp_syncookies", 0),
+    ("net.ipv4.ping_group_range", 0),
+    ("net.ipv4.ip_local_reserved_ports", 27),
+    ("net.ipv4.tcp_keepalive_time", 29),
+    ("net.ipv4.tcp_fin_timeout", 29),
+    ("net.ipv4.tcp_keepalive_intvl", 29),
+    ("net.ipv4.tcp_keepalive_probes", 29),
+    ("net.ipv4.tcp_rmem", 32),
+    ("net.ipv4.tcp_wmem", 32),
 ];
 
-/// All violations, in Kubernetes' order. Where `restricted` has a stricter check of the same thing, the looser one is
-/// only made if `alone`.
-pub(super) fn check(pod: &PodView<'_>, alone: bool) -> Vec<Violation> {
-    let checks = [
-        app_armor(pod),
-        alone.then(|| capabilities(pod)).flatten(),
-        host_namespaces(pod),
-        alone.then(|| host_path(pod)).flatten(),
-        host_ports(pod),
-        probe_hosts(pod),
-        privileged(pod),
-        proc_mount(pod),
-        selinux(pod),
-        alone.then(|| seccomp(pod)).flatten(),
-        sysctls(pod),
-        windows_host_process(pod),
-    ];
-    checks.into_iter().flatten().collect()
+fn is_allowed(table: &[(&str, u32)], name: &str, version: u32) -> bool {
+    table
+        .iter()
+        .any(|(known, since)| *known == name && *since <= version)
 }
 
 fn items(value: &Value) -> impl Iterator<Item = &Value> {
@@ -70,53 +58,55 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn app_armor(pod: &PodView<'_>) -> Option<Violation> {
+pub(super) fn app_armor(pod: &PodView<'_>, _version: u32) -> Option<Violation> {
     let bad = |context: &Value| {
         let kind = &context["appArmorProfile"]["type"];
         !kind.is_null() && kind != "RuntimeDefault" && kind != "Localhost"
     };
-    let mut found = Vec::new();
+    let own = &pod.spec["securityContext"];
     let names = pod.containers_where(|container| bad(&container["securityContext"]));
-    let pod_context = &pod.spec["securityContext"];
-    if let Some(who) = setters(bad(pod_context), &names) {
-        let contexts = pod
-            .containers
-            .iter()
-            .map(|container| &container["securityContext"])
-            .chain([pod_context]);
-        let values = contexts
-            .filter(|context| bad(context))
-            .map(|context| text(&context["appArmorProfile"]["type"]).to_owned());
-        found.push(format!(
-            "{who} must not set AppArmor profile type to {}",
-            quoted(&distinct(values.collect()))
-        ));
-    }
-    let annotations = pod.metadata["annotations"]
-        .as_object()
-        .into_iter()
-        .flatten();
+    let contexts = pod
+        .containers
+        .iter()
+        .map(|container| &container["securityContext"])
+        .chain([own]);
+    let values = contexts
+        .filter(|context| bad(context))
+        .map(|context| text(&context["appArmorProfile"]["type"]).to_owned());
+    let mut values = distinct(values.collect());
+    let mut who: Vec<String> = setters(bad(own), &names).into_iter().collect();
+    let annotations = pod.metadata["annotations"].as_object();
     let mut annotated: Vec<String> = annotations
+        .into_iter()
+        .flatten()
         .filter(|(key, _)| key.starts_with("container.apparmor.security.beta.kubernetes.io/"))
         .filter(|(_, value)| {
             let profile = text(value);
-            !(profile.is_empty()
-                || profile == "runtime/default"
-                || profile.starts_with("localhost/"))
+            !matches!(profile, "" | "runtime/default") && !profile.starts_with("localhost/")
         })
         .map(|(key, value)| format!("{key}={:?}", text(value)))
         .collect();
-    annotated.sort();
-    found.extend(annotated);
-    let reason = plural(
-        "forbidden AppArmor profile",
-        "forbidden AppArmor profiles",
-        found.len(),
-    );
-    (!found.is_empty()).then(|| Violation::new(reason, found.join(", ")))
+    if !annotated.is_empty() {
+        annotated.sort();
+        who.push(plural("annotation", "annotations", annotated.len()).to_owned());
+        values.extend(annotated);
+    }
+    (!who.is_empty()).then(|| {
+        let reason = plural(
+            "forbidden AppArmor profile",
+            "forbidden AppArmor profiles",
+            values.len(),
+        );
+        let detail = format!(
+            "{} must not set AppArmor profile type to {}",
+            who.join(" and "),
+            quoted(&values)
+        );
+        Violation::new(reason, detail)
+    })
 }
 
-fn capabilities(pod: &PodView<'_>) -> Option<Violation> {
+pub(super) fn capabilities(pod: &PodView<'_>, _version: u32) -> Option<Violation> {
     let added = |container: &Value| -> Vec<String> {
         let list = items(&container["securityContext"]["capabilities"]["add"]);
         list.map(|one| text(one).to_owned())
@@ -140,7 +130,7 @@ fn capabilities(pod: &PodView<'_>) -> Option<Violation> {
     })
 }
 
-fn host_namespaces(pod: &PodView<'_>) -> Option<Violation> {
+pub(super) fn host_namespaces(pod: &PodView<'_>, _version: u32) -> Option<Violation> {
     let set = ["hostNetwork", "hostPID", "hostIPC"]
         .iter()
         .filter(|field| pod.spec[**field] == true);
@@ -148,7 +138,7 @@ fn host_namespaces(pod: &PodView<'_>) -> Option<Violation> {
     (!set.is_empty()).then(|| Violation::new("host namespaces", set.join(", ")))
 }
 
-fn host_path(pod: &PodView<'_>) -> Option<Violation> {
+pub(super) fn host_path(pod: &PodView<'_>, _version: u32) -> Option<Violation> {
     let volumes = items(&pod.spec["volumes"]).filter(|volume| !volume["hostPath"].is_null());
     let names: Vec<&str> = volumes.map(|volume| text(&volume["name"])).collect();
     (!names.is_empty()).then(|| {
@@ -163,7 +153,7 @@ fn host_path(pod: &PodView<'_>) -> Option<Violation> {
     })
 }
 
-fn host_ports(pod: &PodView<'_>) -> Option<Violation> {
+pub(super) fn host_ports(pod: &PodView<'_>, _version: u32) -> Option<Violation> {
     let ports = |container: &Value| -> Vec<i64> {
         items(&container["ports"])
             .filter_map(|port| port["hostPort"].as_i64())
@@ -188,7 +178,7 @@ fn host_ports(pod: &PodView<'_>) -> Option<Violation> {
     })
 }
 
-fn probe_hosts(pod: &PodView<'_>) -> Option<Violation> {
+pub(super) fn probe_hosts(pod: &PodView<'_>, _version: u32) -> Option<Violation> {
     let hosts = |container: &Value| -> Vec<String> {
         let probes =
             ["livenessProbe", "readinessProbe", "startupProbe"].map(|probe| &container[probe]);
@@ -200,7 +190,9 @@ fn probe_hosts(pod: &PodView<'_>) -> Option<Violation> {
             .filter(|host| !host.is_empty())
             .collect()
     };
-    let names = pod.containers_where(|container| !hosts(container).is_empty());
+    let mut names = pod.containers_where(|container| !hosts(container).is_empty());
+    names.sort_unstable();
+    names.dedup();
     let used = distinct(pod.containers.iter().flat_map(|one| hosts(one)).collect());
     (!names.is_empty()).then(|| {
         let verb = plural("uses", "use", names.len());
@@ -216,7 +208,7 @@ fn probe_hosts(pod: &PodView<'_>) -> Option<Violation> {
     })
 }
 
-fn privileged(pod: &PodView<'_>) -> Option<Violation> {
+pub(super) fn privileged(pod: &PodView<'_>, _version: u32) -> Option<Violation> {
     let names =
         pod.containers_where(|container| container["securityContext"]["privileged"] == true);
     (!names.is_empty()).then(|| {
@@ -230,10 +222,15 @@ fn privileged(pod: &PodView<'_>) -> Option<Violation> {
     })
 }
 
-fn proc_mount(pod: &PodView<'_>) -> Option<Violation> {
-    if pod.has_user_namespace() {
+pub(super) fn proc_mount(pod: &PodView<'_>, version: u32) -> Option<Violation> {
+    if version >= 35 && pod.has_user_namespace() {
         return None;
     }
+    proc_mount_of_any(pod)
+}
+
+/// The check of `procMount` that knows no exception.
+pub(super) fn proc_mount_of_any(pod: &PodView<'_>) -> Option<Violation> {
     let kind = |container: &Value| text(&container["securityContext"]["procMount"]).to_owned();
     let bad = |container: &Value| !matches!(kind(container).as_str(), "" | "Default");
     let names = pod.containers_where(bad);
@@ -254,8 +251,8 @@ fn proc_mount(pod: &PodView<'_>) -> Option<Violation> {
     })
 }
 
-fn selinux(pod: &PodView<'_>) -> Option<Violation> {
-    let bad_type = |options: &Value| !SELINUX_TYPES.contains(&text(&options["type"]));
+pub(super) fn selinux(pod: &PodView<'_>, version: u32) -> Option<Violation> {
+    let bad_type = |options: &Value| !is_allowed(&SELINUX_TYPES, text(&options["type"]), version);
     let bad = |options: &Value| {
         bad_type(options)
             || !text(&options["user"]).is_empty()
@@ -298,7 +295,10 @@ fn selinux(pod: &PodView<'_>) -> Option<Violation> {
     Some(Violation::new("seLinuxOptions", detail))
 }
 
-fn seccomp(pod: &PodView<'_>) -> Option<Violation> {
+pub(super) fn seccomp(pod: &PodView<'_>, version: u32) -> Option<Violation> {
+    if version < 19 {
+        return seccomp_annotations(pod);
+    }
     let kind = |context: &Value| text(&context["seccompProfile"]["type"]).to_owned();
     let bad =
         |context: &Value| !matches!(kind(context).as_str(), "" | "RuntimeDefault" | "Localhost");
@@ -318,15 +318,37 @@ fn seccomp(pod: &PodView<'_>) -> Option<Violation> {
     Some(Violation::new("seccompProfile", detail))
 }
 
-fn sysctls(pod: &PodView<'_>) -> Option<Violation> {
+/// Before there were fields there were annotations.
+fn seccomp_annotations(pod: &PodView<'_>) -> Option<Violation> {
+    let allowed = |profile: &str| {
+        matches!(profile, "runtime/default" | "docker/default") || profile.starts_with("localhost/")
+    };
+    let of_containers = pod.containers.iter().map(|container| {
+        let prefix = "container.seccomp.security.alpha.kubernetes.io/";
+        format!("{prefix}{}", text(&container["name"]))
+    });
+    let keys = std::iter::once("seccomp.security.alpha.kubernetes.io/pod".to_owned());
+    let found = keys.chain(of_containers).filter_map(|key| {
+        let profile = pod.metadata["annotations"][&key].as_str()?;
+        (!allowed(profile)).then(|| format!("{key}={profile:?}"))
+    });
+    let found = distinct(found.collect());
+    (!found.is_empty()).then(|| {
+        let noun = plural("annotation", "annotations", found.len());
+        let detail = format!("forbidden {noun} {}", found.join(", "));
+        Violation::new("seccompProfile", detail)
+    })
+}
+
+pub(super) fn sysctls(pod: &PodView<'_>, version: u32) -> Option<Violation> {
     let names = items(pod.security("sysctls")).map(|one| text(&one["name"]).to_owned());
     let bad: Vec<String> = names
-        .filter(|name| !SYSCTLS.contains(&name.as_str()))
+        .filter(|name| !is_allowed(&SYSCTLS, name, version))
         .collect();
     (!bad.is_empty()).then(|| Violation::new("forbidden sysctls", bad.join(", ")))
 }
 
-fn windows_host_process(pod: &PodView<'_>) -> Option<Violation> {
+pub(super) fn windows_host_process(pod: &PodView<'_>, _version: u32) -> Option<Violation> {
     let bad = |context: &Value| context["windowsOptions"]["hostProcess"] == true;
     let names = pod.containers_where(|container| bad(&container["securityContext"]));
     let who = setters(bad(&pod.spec["securityContext"]), &names)?;

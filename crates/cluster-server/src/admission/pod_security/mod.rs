@@ -1,9 +1,11 @@
 //! Pod Security: what the labels of a namespace say about the Pods in it.
 //!
-//! Source: `k8s.io/pod-security-admission`. Of the versions a label can pin only the newest checks are known; an older
-//! `…-version` is named in the messages and judged by them.
+//! Source: `k8s.io/pod-security-admission`. Nobody is exempt, and a namespace without labels allows everything: that
+//! is how Kubernetes is configured where nobody configured it.
 
 mod baseline;
+mod policy;
+mod registry;
 mod restricted;
 mod view;
 
@@ -11,11 +13,11 @@ use serde_json::Value;
 
 use super::{Operation, Request};
 use crate::error::ApiError;
-use crate::field::{FieldError, Path};
 use crate::store::Store;
+use policy::{Level, LevelVersion, PREFIX, Policy};
+use registry::evaluate;
 use view::PodView;
 
-const PREFIX: &str = "pod-security.kubernetes.io/";
 /// Subresources that cannot change what a Pod may do.
 const IGNORED: [&str; 8] = [
     "exec",
@@ -27,21 +29,6 @@ const IGNORED: [&str; 8] = [
     "proxy",
     "status",
 ];
-
-/// How much is allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
-    Privileged,
-    Baseline,
-    Restricted,
-}
-
-/// A level and the version of its checks, printed as `baseline:latest`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct LevelVersion {
-    level: Level,
-    version: String,
-}
 
 /// What one check found wrong: `hostPath volumes`, `volume "host"`.
 struct Violation {
@@ -55,14 +42,13 @@ impl Violation {
     }
 }
 
-impl std::fmt::Display for LevelVersion {
+impl std::fmt::Display for Violation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let level = match self.level {
-            Level::Privileged => "privileged",
-            Level::Baseline => "baseline",
-            Level::Restricted => "restricted",
-        };
-        write!(f, "{level}:{}", self.version)
+        f.write_str(self.reason)?;
+        if self.detail.is_empty() {
+            return Ok(());
+        }
+        write!(f, " ({})", self.detail)
     }
 }
 
@@ -101,148 +87,83 @@ pub(super) fn validate(store: &Store, request: &mut Request) -> Result<(), ApiEr
     }
 }
 
-/// An update is judged only if the number of containers or an image changes; then the whole Pod is.
+/// An update is judged only if containers come or go or an image changes; then the whole Pod is.
 fn is_significant(request: &Request) -> bool {
     let (Operation::Update, Some(new), Some(old)) =
         (request.operation, &request.object, &request.old_object)
     else {
         return true;
     };
-    ["containers", "initContainers", "ephemeralContainers"]
-        .iter()
-        .any(|list| {
-            let images = |pod: &Value| -> Vec<(Value, Value)> {
-                let containers = pod["spec"][*list].as_array().into_iter().flatten();
-                containers
-                    .into_iter()
-                    .map(|one| (one["name"].clone(), one["image"].clone()))
-                    .collect()
-            };
-            let (new, old) = (images(new), images(old));
-            new.len() != old.len() || new.iter().any(|container| !old.contains(container))
-        })
+    let list = |pod: &'_ Value, kind: &str| -> Vec<Value> {
+        let containers = pod["spec"][kind].as_array();
+        containers.cloned().unwrap_or_default()
+    };
+    let of_pod = ["containers", "initContainers"].iter().any(|kind| {
+        let (new, old) = (list(new, kind), list(old, kind));
+        new.len() != old.len() || new.iter().zip(&old).any(|(a, b)| a["image"] != b["image"])
+    });
+    let known = list(old, "ephemeralContainers");
+    let unchanged = |one: &Value| {
+        let before = known.iter().find(|before| before["name"] == one["name"]);
+        before.is_some_and(|before| before["image"] == one["image"])
+    };
+    of_pod || !list(new, "ephemeralContainers").iter().all(unchanged)
 }
 
+/// Judges a Pod, or with `enforce` off the template of one: that is told and warned of, not refused.
 fn judge(store: &Store, request: &mut Request, pod: &Value, enforce: bool) -> Result<(), ApiError> {
     let namespace = store
         .get("namespaces", "", &request.namespace)
         .ok_or_else(|| {
-            ApiError::internal(format!("failed to lookup namespace {}", request.namespace))
+            ApiError::internal(format!(
+                "failed to lookup namespace {:?}",
+                request.namespace
+            ))
         })?;
-    let labels = &namespace.value["metadata"]["labels"];
-    let [(enforced, unread), (audited, more), (warned, most)] =
-        ["enforce", "audit", "warn"].map(|mode| policy(labels, mode));
-    let errors = [unread, more, most].concat();
-    if errors.is_empty()
-        && [&enforced, &audited, &warned]
-            .iter()
-            .all(|one| one.level == Level::Privileged)
-    {
+    let (policy, errors) = Policy::of(&namespace.value["metadata"]["labels"]);
+    let told = [policy.audit, policy.warn];
+    let asks_nothing = policy.is_privileged()
+        || !enforce && told.iter().all(|mode| mode.level == Level::Privileged);
+    let note = |request: &mut Request, key: &str, text: String| {
+        request.annotations.insert(format!("{PREFIX}{key}"), text);
+    };
+    if errors.is_empty() && asks_nothing {
+        if enforce {
+            note(request, "enforce-policy", "privileged:latest".to_owned());
+        }
         return Ok(());
     }
     if !errors.is_empty() {
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        let text = format!("Failed to parse policy: {}", texts.join(", "));
-        request.annotations.insert(format!("{PREFIX}error"), text);
+        let text = match texts.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        note(request, "error", format!("Failed to parse policy: {text}"));
     }
     let view = PodView::new(pod);
-    if enforce {
-        request
-            .annotations
-            .insert(format!("{PREFIX}enforce-policy"), enforced.to_string());
-        if let Some(found) = violations(&enforced, &view) {
-            return Err(request.forbidden(&format!(
-                "violates PodSecurity {:?}: {found}",
-                enforced.to_string()
-            )));
-        }
-    }
-    let would = |policy: &LevelVersion| {
-        violations(policy, &view).map(|found| {
-            format!(
-                "would violate PodSecurity {:?}: {found}",
-                policy.to_string()
-            )
-        })
+    let would = |mode: LevelVersion| {
+        violations(mode, &view)
+            .map(|found| format!("would violate PodSecurity \"{mode}\": {found}"))
     };
-    if let Some(text) = would(&audited) {
-        request
-            .annotations
-            .insert(format!("{PREFIX}audit-violations"), text);
+    if enforce {
+        note(request, "enforce-policy", policy.enforce.to_string());
     }
-    request.warnings.extend(would(&warned));
+    if let Some(text) = would(policy.audit) {
+        note(request, "audit-violations", text);
+    }
+    if let Some(found) = violations(policy.enforce, &view).filter(|_| enforce) {
+        let text = format!("violates PodSecurity \"{}\": {found}", policy.enforce);
+        return Err(request.forbidden(&text));
+    }
+    request.warnings.extend(would(policy.warn));
     Ok(())
 }
 
-fn evaluate(policy: &LevelVersion, pod: &PodView<'_>) -> Vec<Violation> {
-    match policy.level {
-        Level::Privileged => Vec::new(),
-        Level::Baseline => baseline::check(pod, true),
-        Level::Restricted => {
-            let mut all = baseline::check(pod, false);
-            all.extend(restricted::check(pod));
-            all
-        }
-    }
-}
-
-fn violations(policy: &LevelVersion, pod: &PodView<'_>) -> Option<String> {
+fn violations(policy: LevelVersion, pod: &PodView<'_>) -> Option<String> {
     let found = evaluate(policy, pod);
-    let texts = found.iter().map(|one| {
-        if one.detail.is_empty() {
-            one.reason.to_owned()
-        } else {
-            format!("{} ({})", one.reason, one.detail)
-        }
-    });
-    let text = texts.collect::<Vec<_>>().join(", ");
-    (!text.is_empty()).then_some(text)
-}
-
-/// The policy of one mode; a label that cannot be read is an error and means `restricted` where it enforces.
-fn policy(labels: &Value, mode: &str) -> (LevelVersion, Vec<FieldError>) {
-    let mut errors = Vec::new();
-    let path = |key: &str| Path::new("metadata.labels").key(key);
-    let key = format!("{PREFIX}{mode}");
-    let level = match labels[&key].as_str() {
-        None | Some("privileged") => Level::Privileged,
-        Some("baseline") => Level::Baseline,
-        Some("restricted") => Level::Restricted,
-        Some(other) => {
-            errors.push(FieldError::invalid(
-                &path(&key),
-                other,
-                "must be one of privileged, baseline, restricted",
-            ));
-            if mode == "enforce" {
-                Level::Restricted
-            } else {
-                Level::Privileged
-            }
-        }
-    };
-    let key = format!("{PREFIX}{mode}-version");
-    let version = match labels[&key].as_str() {
-        None => "latest".to_owned(),
-        Some(text) if text == "latest" || is_version(text) => text.to_owned(),
-        Some(other) => {
-            errors.push(FieldError::invalid(
-                &path(&key),
-                other,
-                "must be \"latest\" or \"v1.x\"",
-            ));
-            "latest".to_owned()
-        }
-    };
-    (LevelVersion { level, version }, errors)
-}
-
-fn is_version(text: &str) -> bool {
-    text.strip_prefix("v1.").is_some_and(|minor| {
-        !minor.is_empty()
-            && minor.bytes().all(|digit| digit.is_ascii_digit())
-            && (minor == "0" || !minor.starts_with('0'))
-    })
+    let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
+    (!texts.is_empty()).then(|| texts.join(", "))
 }
 
 fn on_namespace(store: &Store, request: &mut Request) -> Result<(), ApiError> {
@@ -251,26 +172,16 @@ fn on_namespace(store: &Store, request: &mut Request) -> Result<(), ApiError> {
             .map(|one| one["metadata"]["labels"].clone())
             .unwrap_or_default()
     };
-    let all = |labels: &Value| -> Vec<FieldError> {
-        ["enforce", "audit", "warn"]
-            .iter()
-            .flat_map(|mode| policy(labels, mode).1)
-            .collect()
-    };
     let (new, old) = (
         labels(request.object.as_ref()),
         labels(request.old_object.as_ref()),
     );
-    let errors = all(&new);
-    if !errors.is_empty() && (request.operation == Operation::Create || errors != all(&old)) {
-        return Err(ApiError::invalid(
-            "",
-            "Namespace",
-            &request.object_name(),
-            &errors,
-        ));
+    let ((new, errors), (old, before)) = (Policy::of(&new), Policy::of(&old));
+    if !errors.is_empty() && (request.operation == Operation::Create || errors != before) {
+        let name = request.object_name();
+        return Err(ApiError::invalid("", "Namespace", &name, &errors));
     }
-    let (enforced, before) = (policy(&new, "enforce").0, policy(&old, "enforce").0);
+    let (enforced, before) = (new.enforce, old.enforce);
     let tightened = enforced != before
         && enforced.level != Level::Privileged
         && (enforced.version != before.version || enforced.level > before.level);
@@ -278,13 +189,13 @@ fn on_namespace(store: &Store, request: &mut Request) -> Result<(), ApiError> {
         let name = request.object_name();
         request
             .warnings
-            .extend(existing_violations(store, &name, &enforced));
+            .extend(existing_violations(store, &name, enforced));
     }
     Ok(())
 }
 
 /// A warning per kind of violation among the Pods that are already there.
-fn existing_violations(store: &Store, namespace: &str, policy: &LevelVersion) -> Vec<String> {
+fn existing_violations(store: &Store, namespace: &str, policy: LevelVersion) -> Vec<String> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for pod in store.list("pods", Some(namespace)).0 {
         let reasons: Vec<&str> = evaluate(policy, &PodView::new(&pod.value))

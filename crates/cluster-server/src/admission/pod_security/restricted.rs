@@ -1,4 +1,4 @@
-//! The checks of level `restricted`: current hardening practice.
+//! The checks of level `restricted`: current hardening practice. Each is told for which version it is made.
 
 use serde_json::Value;
 
@@ -18,25 +18,17 @@ const VOLUMES: [&str; 9] = [
     "secret",
 ];
 
-/// All violations, in Kubernetes' order.
-pub(super) fn check(pod: &PodView<'_>) -> Vec<Violation> {
-    let checks = [
-        privilege_escalation(pod),
-        capabilities(pod),
-        volumes(pod),
-        run_as_non_root(pod),
-        run_as_user(pod),
-        seccomp(pod),
-    ];
-    checks.into_iter().flatten().collect()
+/// A user namespace is no excuse here.
+pub(super) fn proc_mount(pod: &PodView<'_>, _version: u32) -> Option<Violation> {
+    super::baseline::proc_mount_of_any(pod)
 }
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn privilege_escalation(pod: &PodView<'_>) -> Option<Violation> {
-    if pod.is_windows() {
+pub(super) fn privilege_escalation(pod: &PodView<'_>, version: u32) -> Option<Violation> {
+    if version >= 25 && pod.is_windows() {
         return None;
     }
     let names = pod.containers_where(|container| {
@@ -51,8 +43,8 @@ fn privilege_escalation(pod: &PodView<'_>) -> Option<Violation> {
     })
 }
 
-fn capabilities(pod: &PodView<'_>) -> Option<Violation> {
-    if pod.is_windows() {
+pub(super) fn capabilities(pod: &PodView<'_>, version: u32) -> Option<Violation> {
+    if version >= 25 && pod.is_windows() {
         return None;
     }
     let list = |container: &Value, field: &str| -> Vec<String> {
@@ -89,7 +81,7 @@ fn capabilities(pod: &PodView<'_>) -> Option<Violation> {
     (!details.is_empty()).then(|| Violation::new("unrestricted capabilities", details.join("; ")))
 }
 
-fn volumes(pod: &PodView<'_>) -> Option<Violation> {
+pub(super) fn volumes(pod: &PodView<'_>, _version: u32) -> Option<Violation> {
     let (mut names, mut kinds) = (Vec::new(), Vec::new());
     for volume in pod.spec["volumes"].as_array().into_iter().flatten() {
         let sources = volume
@@ -120,9 +112,9 @@ fn volumes(pod: &PodView<'_>) -> Option<Violation> {
     })
 }
 
-fn run_as_non_root(pod: &PodView<'_>) -> Option<Violation> {
+pub(super) fn run_as_non_root(pod: &PodView<'_>, version: u32) -> Option<Violation> {
     const REASON: &str = "runAsNonRoot != true";
-    if pod.has_user_namespace() {
+    if version >= 35 && pod.has_user_namespace() {
         return None;
     }
     let own = pod.security("runAsNonRoot");
@@ -148,8 +140,8 @@ fn run_as_non_root(pod: &PodView<'_>) -> Option<Violation> {
     })
 }
 
-fn run_as_user(pod: &PodView<'_>) -> Option<Violation> {
-    if pod.has_user_namespace() {
+pub(super) fn run_as_user(pod: &PodView<'_>, version: u32) -> Option<Violation> {
+    if version >= 35 && pod.has_user_namespace() {
         return None;
     }
     let names = pod.containers_where(|container| container["securityContext"]["runAsUser"] == 0);
@@ -160,9 +152,9 @@ fn run_as_user(pod: &PodView<'_>) -> Option<Violation> {
     ))
 }
 
-fn seccomp(pod: &PodView<'_>) -> Option<Violation> {
+pub(super) fn seccomp(pod: &PodView<'_>, version: u32) -> Option<Violation> {
     const REASON: &str = "seccompProfile";
-    if pod.is_windows() {
+    if version >= 25 && pod.is_windows() {
         return None;
     }
     let kind = |context: &Value| text(&context["seccompProfile"]["type"]).to_owned();

@@ -61,7 +61,7 @@ pub(super) fn plural(one: &'static str, many: &'static str, count: usize) -> &'s
 pub(super) fn quoted<S: AsRef<str>>(items: &[S]) -> String {
     items
         .iter()
-        .map(|item| format!("{:?}", item.as_ref()))
+        .map(|item| format!("\"{}\"", item.as_ref()))
         .collect::<Vec<_>>()
         .join(", ")
 }
