@@ -129,7 +129,9 @@ pub(super) fn patched(
 ) -> Result<Value, ApiError> {
     let resource = &target.resource;
     let current = old.map_or(writer.empty.as_ref(), |old| &old.value);
-    let patched = prepared.apply(current).map_err(|e| refused(&e))?;
+    let patched = prepared
+        .apply(current, &resource.topology.schema(resource))
+        .map_err(|e| refused(&e))?;
     let decoded = (resource.decode)(patched.clone()).map_err(|error| {
         let text = strip_decode_prefix(&resource.kind, &resource.version, &error.message);
         refused(&prepared.mistyped(&patched, text))

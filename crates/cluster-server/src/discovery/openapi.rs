@@ -1,6 +1,6 @@
 //! OpenAPI documents: good enough for `kubectl explain`, `apply`, `create` and `edit`.
 //!
-//! Schemas are those that the types of `k8s-openapi` carry, with list keys from the one table of [`crate::patch`]; custom
+//! Schemas are those that the types of `k8s-openapi` carry, with list keys from the one table of [`merging`]; custom
 //! resources bring their own. There is a path with its parameters for every resource, and no more about it.
 
 mod gnostic;
@@ -12,8 +12,8 @@ use sha2::{Digest, Sha512};
 
 use super::VERSION;
 use crate::http::Document;
+use crate::kinds::merging::{self, Merging, Patch, Topology};
 use crate::kinds::{BUILTIN, Kinds, Resource};
-use crate::patch::{ListKind, keys_of, merge_key, retains_keys};
 
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
@@ -170,7 +170,10 @@ fn schemas<'a>(resources: impl Iterator<Item = &'a Resource>) -> Map<String, Val
             schema["x-kubernetes-group-version-kind"] = json!([identity]);
         }
     }
-    out.values_mut().for_each(annotate);
+    for (name, schema) in &mut out {
+        annotate_fields(name, schema);
+        annotate(schema);
+    }
     out.extend(custom);
     out
 }
@@ -205,20 +208,13 @@ fn custom_schema(resource: &Resource) -> Value {
     schema
 }
 
-/// A reference may have no neighbours in OpenAPI 3.0; lists get what the table says of them.
+/// A reference may have no neighbours in OpenAPI 3.0.
 fn annotate(schema: &mut Value) {
     if let Some(fields) = schema.as_object_mut()
         && fields.len() > 1
         && let Some(reference) = fields.shift_remove("$ref")
     {
         fields.insert("allOf".to_owned(), json!([{"$ref": reference}]));
-    }
-    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        for (name, property) in properties {
-            if property["type"] == "array" {
-                annotate_list(name, property);
-            }
-        }
     }
     match schema {
         Value::Object(fields) => fields.values_mut().for_each(annotate),
@@ -227,22 +223,39 @@ fn annotate(schema: &mut Value) {
     }
 }
 
-fn annotate_list(name: &str, property: &mut Value) {
-    if let Some(key) = merge_key(name) {
-        let strategy = if retains_keys(name) {
-            "merge,retainKeys"
-        } else {
-            "merge"
-        };
-        property["x-kubernetes-patch-strategy"] = strategy.into();
-        if !key.is_empty() {
-            property["x-kubernetes-patch-merge-key"] = key.into();
+/// What merging goes by: of a Go type's lists and maps.
+fn annotate_fields(name: &str, schema: &mut Value) {
+    let owner = name.rsplit('.').next().unwrap_or(name);
+    if merging::is_atomic(owner) {
+        schema["x-kubernetes-map-type"] = "atomic".into();
+    }
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for (field, property) in properties.into_iter().flatten() {
+        let merging = merging::of_field(owner, field);
+        if property["type"] == "array" {
+            annotate_list(property, merging);
+        } else if merging.is_some_and(|merging| merging.topology == Topology::Atomic) {
+            property["x-kubernetes-map-type"] = "atomic".into();
         }
     }
-    let kind = match keys_of(name) {
-        ListKind::Atomic => "atomic",
-        ListKind::Set => "set",
-        ListKind::Map(keys) => {
+}
+
+fn annotate_list(property: &mut Value, merging: Option<Merging>) {
+    let patch = merging.map_or(Patch::Replace, |merging| merging.patch);
+    if let Some(strategy) = match patch {
+        Patch::Replace | Patch::Whole => None,
+        Patch::Set | Patch::ByKey(_) => Some("merge"),
+        Patch::Retaining(_) => Some("merge,retainKeys"),
+    } {
+        property["x-kubernetes-patch-strategy"] = strategy.into();
+    }
+    if let Some(key) = patch.key() {
+        property["x-kubernetes-patch-merge-key"] = key.into();
+    }
+    let kind = match merging.map(|merging| merging.topology) {
+        None | Some(Topology::Atomic | Topology::Granular) => "atomic",
+        Some(Topology::Set) => "set",
+        Some(Topology::Map(keys)) => {
             property["x-kubernetes-list-map-keys"] = json!(keys);
             "map"
         }

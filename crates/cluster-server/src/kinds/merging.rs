@@ -9,8 +9,10 @@
 /// What a strategic merge patch does with a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patch {
-    /// The patch's list takes its place.
+    /// The patch's list takes its place; maps are merged.
     Replace,
+    /// The patch's map takes its place.
+    Whole,
     /// A set of scalars.
     Set,
     /// Elements are merged by this key.
@@ -24,7 +26,7 @@ impl Patch {
     pub fn key(self) -> Option<&'static str> {
         match self {
             Self::ByKey(key) | Self::Retaining(key) => Some(key),
-            Self::Replace | Self::Set => None,
+            Self::Replace | Self::Whole | Self::Set => None,
         }
     }
 }
@@ -89,6 +91,7 @@ const FIELDS: &[Merging] = &[
     row("NodeStatus.conditions", Patch::ByKey("type"), Topology::Map(&["type"])),
     row("ObjectMeta.finalizers", Patch::Set, Topology::Set),
     row("ObjectMeta.ownerReferences", Patch::ByKey("uid"), Topology::Map(&["uid"])),
+    row("PodDisruptionBudgetSpec.selector", Patch::Whole, Topology::Atomic),
     row("PodDisruptionBudgetStatus.conditions", Patch::ByKey("type"), Topology::Map(&["type"])),
     row("PodSpec.containers", Patch::ByKey("name"), Topology::Map(&["name"])),
     row("PodSpec.ephemeralContainers", Patch::ByKey("name"), Topology::Map(&["name"])),

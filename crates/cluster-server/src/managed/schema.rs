@@ -68,6 +68,7 @@ pub struct Named {
 /// A map or struct type.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct MapType {
+    name: String,
     fields: BTreeMap<String, Named>,
     /// The type of all other entries; `None` where there can be none.
     pub element: Option<TypeId>,
@@ -76,6 +77,11 @@ pub struct MapType {
 }
 
 impl MapType {
+    /// The name of a struct's Go type; empty for maps.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The field of a struct.
     pub fn named(&self, name: &str) -> Option<&Named> {
         self.fields.get(name)

@@ -6,7 +6,6 @@
 mod go_value;
 mod json_patch;
 mod json_text;
-mod keys;
 mod strategic;
 
 use serde_json::Value;
@@ -14,9 +13,9 @@ use serde_json::Value;
 pub use go_value::go_text;
 pub(crate) use go_value::{go_syntax, go_type};
 pub use json_text::{SyntaxError, parse as parse_json};
-pub use keys::{ListKind, keys_of, merge_key, retains_keys};
 
 use crate::api::{FieldValidation, PatchType};
+use crate::managed::Schema;
 
 /// Why a patch cannot be applied. None of them is cured by trying again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,14 +100,17 @@ impl Prepared {
         &self.value
     }
 
-    /// The object with the patch applied; not for apply patches.
+    /// The object, of the topology `schema`, with the patch applied; not for apply patches.
     ///
     /// # Errors
     /// The patch does not fit.
-    pub fn apply(&self, current: &Value) -> Result<Value, PatchError> {
+    pub fn apply(&self, current: &Value, schema: &Schema) -> Result<Value, PatchError> {
         match self.kind {
             PatchType::Json => json_patch::apply(current, &self.operations),
-            PatchType::Strategic => strategic::merge(current, &self.value),
+            PatchType::Strategic => {
+                let patch = self.value.as_object().ok_or(PatchError::Rejected)?;
+                strategic::merge(schema, current, patch)
+            }
             PatchType::Merge | PatchType::Apply { .. } => {
                 let mut out = current.clone();
                 ::json_patch::merge(&mut out, &self.value);

@@ -169,6 +169,7 @@ impl<'a> Builder<'a> {
             fields.insert(field.clone(), Named { kind, patch });
         }
         self.types[at.0].map = Some(MapType {
+            name: owner.to_owned(),
             fields,
             element: None,
             atomic,
@@ -209,6 +210,7 @@ impl<'a> Builder<'a> {
             fields.insert("metadata".to_owned(), plain(self.metadata));
         }
         self.add_map(MapType {
+            name: String::new(),
             fields,
             element,
             atomic: schema["x-kubernetes-map-type"] == "atomic",
