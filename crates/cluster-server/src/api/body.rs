@@ -13,6 +13,8 @@ pub struct Body {
     pub value: Value,
     /// Paths of fields that it says more than once (the last one counts).
     pub duplicates: Vec<String>,
+    /// The key that a YAML body repeats, as `line 3: key "name" already set in map`.
+    pub repeated: Option<String>,
 }
 
 impl From<Value> for Body {
@@ -20,6 +22,7 @@ impl From<Value> for Body {
         Self {
             value,
             duplicates: Vec::new(),
+            repeated: None,
         }
     }
 }
@@ -31,7 +34,19 @@ impl Body {
     /// What is wrong with it, in the words of Go's parser as far as they are known.
     pub fn parse(bytes: &[u8]) -> Result<Self, crate::patch::SyntaxError> {
         let (value, duplicates) = crate::patch::parse_json(bytes)?;
-        Ok(Self { value, duplicates })
+        Ok(Self {
+            value,
+            duplicates,
+            repeated: None,
+        })
+    }
+
+    /// A YAML body, and the key that it repeats.
+    pub fn from_yaml(value: Value, repeated: Option<String>) -> Self {
+        Self {
+            repeated,
+            ..Self::from(value)
+        }
     }
 }
 
@@ -47,11 +62,32 @@ pub(super) fn meet(ctx: &Context, found: &[String], unknown: &[String]) -> Resul
         }
         FieldValidation::Warn | FieldValidation::Unset => {
             for text in problems {
-                ctx.warnings.add(text);
+                ctx.warnings
+                    .add(text.strip_prefix(REPEATED).unwrap_or(&text));
             }
             Ok(())
         }
         FieldValidation::Strict | FieldValidation::Ignore => Ok(()),
+    }
+}
+
+/// What comes before the line of a repeated key; warnings do without (`parseYAMLWarnings`).
+const REPEATED: &str = "yaml: unmarshal errors:\n  ";
+
+/// Meets a key that an apply patch repeats as the request's `fieldValidation` says.
+pub(super) fn meet_repeated(ctx: &Context, repeated: Option<&str>) -> Result<(), ApiError> {
+    let Some(line) = repeated else {
+        return Ok(());
+    };
+    match ctx.field_validation {
+        FieldValidation::Strict => Err(ApiError::bad_request(format!(
+            "error strict decoding patch: error converting YAML to JSON: {REPEATED}{line}"
+        ))),
+        FieldValidation::Warn | FieldValidation::Unset => {
+            ctx.warnings.add(line);
+            Ok(())
+        }
+        FieldValidation::Ignore => Ok(()),
     }
 }
 
@@ -61,13 +97,15 @@ pub(super) fn decode(ctx: &Context, target: &Target, body: Body) -> Result<Value
     let Body {
         mut value,
         duplicates,
+        repeated,
     } = body;
     check_kind(target, &mut value)?;
     let decoded = (resource.decode)(value)?;
-    let duplicates: Vec<String> = { duplicates.iter() }
-        .map(|path| format!("duplicate field {path:?}"))
+    let mut found: Vec<String> = { repeated.iter() }
+        .map(|line| format!("{REPEATED}{line}"))
         .collect();
-    meet(ctx, &duplicates, &decoded.unknown)
+    found.extend({ duplicates.iter() }.map(|path| format!("duplicate field {path:?}")));
+    meet(ctx, &found, &decoded.unknown)
         .map_err(|text| cannot_be_handled(target, &resource.kind, &resource.version, &text))?;
     Ok(typed(target, decoded.object))
 }

@@ -35,6 +35,8 @@ pub struct Patch {
     pub kind: PatchType,
     /// The body; of an apply patch JSON already.
     pub bytes: bytes::Bytes,
+    /// The key that a YAML body repeats, as `line 3: key "name" already set in map`.
+    pub repeated: Option<String>,
 }
 
 /// How often a patch that insists on no revision is tried against others.
@@ -69,7 +71,10 @@ impl Api {
             };
             let prepared = prepared.as_ref().map_err(refused)?;
             let mut new = match force {
-                Some(force) => applied(ctx, target, prepared, old.as_deref(), &writer, force)?,
+                Some(force) => {
+                    let how = (force, patch.repeated.as_deref());
+                    applied(ctx, target, prepared, old.as_deref(), &writer, how)?
+                }
                 None => patched(ctx, target, prepared, old.as_deref(), &writer)?,
             };
             match_namespace(target, &mut new)?;
@@ -151,7 +156,7 @@ fn applied(
     prepared: &Prepared,
     old: Option<&Object>,
     writer: &Writer,
-    force: bool,
+    (force, repeated): (bool, Option<&str>),
 ) -> Result<Value, ApiError> {
     let resource = &target.resource;
     let config = prepared.value();
@@ -169,8 +174,7 @@ fn applied(
         );
         ApiError::new(500, "", text)
     })?;
-    body::meet(ctx, prepared.problems(), &[])
-        .map_err(|text| ApiError::bad_request(format!("error {text}")))?;
+    body::meet_repeated(ctx, repeated)?;
     let mut object = body::typed(target, decoded.object);
     resource.strategy.default(&mut object);
     Ok(object)

@@ -19,6 +19,7 @@ mod single;
 mod stream;
 mod subresource;
 mod table;
+mod yaml;
 
 pub use handler::Handler;
 pub use listen::{Listener, Peer, TlsError};

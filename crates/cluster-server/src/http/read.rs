@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use serde_json::Value;
 
-use crate::api::{Body, PatchType};
+use super::yaml::{self, Yaml};
+use crate::api::{Body, Patch, PatchType};
 use crate::error::ApiError;
 
 /// `MaxRequestBodyBytes`.
@@ -42,16 +42,18 @@ pub(super) fn media_type(headers: &HeaderMap) -> &str {
 /// A body of an object of `kind`.
 pub(super) fn object(media_type: &str, bytes: &Bytes, kind: &str) -> Result<Body, ApiError> {
     let unrecognized = |why: String| {
-        let text = String::from_utf8_lossy(bytes);
-        let shown: String = text.chars().take(1024).collect();
         ApiError::bad_request(format!(
-            "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {why} ({})",
-            hex::encode(shown)
+            "the object provided is unrecognized (must be of type {kind}): {why} ({})",
+            summary(bytes)
         ))
     };
     match media_type {
-        "application/json" => Body::parse(bytes).map_err(|e| unrecognized(e.to_string())),
-        "application/yaml" => yaml(bytes).map(Body::from).map_err(unrecognized),
+        "application/json" => Body::parse(bytes)
+            .map_err(|e| unrecognized(format!("couldn't get version/kind; json parse error: {e}"))),
+        "application/yaml" => {
+            let Yaml { value, repeated } = yaml::parse(bytes).map_err(unrecognized)?;
+            Ok(Body::from_yaml(value, repeated))
+        }
         "application/vnd.kubernetes.protobuf" => {
             crate::protobuf::decode(bytes).map(Body::from).map_err(|e| {
                 ApiError::bad_request(format!(
@@ -68,22 +70,33 @@ pub(super) fn object(media_type: &str, bytes: &Bytes, kind: &str) -> Result<Body
     }
 }
 
+/// A body as errors show it (`summarizeData`).
+fn summary(bytes: &[u8]) -> String {
+    const MAX: usize = 30;
+    let (head, more) = match bytes.get(..MAX) {
+        Some(head) if bytes.len() > MAX => (head, " ..."),
+        _ => (bytes, ""),
+    };
+    match bytes.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => format!("{}{more}", String::from_utf8_lossy(head)),
+        Some(_) => format!("{}{more}", hex::encode(head)),
+    }
+}
+
 /// A patch's type and bytes (JSON).
-pub(super) fn patch(
-    media_type: &str,
-    bytes: Bytes,
-    force: bool,
-) -> Result<crate::api::Patch, ApiError> {
+pub(super) fn patch(media_type: &str, bytes: Bytes, force: bool) -> Result<Patch, ApiError> {
     let kind = match media_type {
         "application/json-patch+json" => PatchType::Json,
         "application/merge-patch+json" => PatchType::Merge,
         "application/strategic-merge-patch+json" => PatchType::Strategic,
         "application/apply-patch+yaml" => {
-            let value = yaml(&bytes)
-                .map_err(|why| ApiError::bad_request(format!("error decoding YAML: {why}")))?;
-            return Ok(crate::api::Patch {
+            let Yaml { value, repeated } = yaml::parse(&bytes)
+                .map_err(|why| ApiError::bad_request(format!("error decoding patch: {why}")))?;
+            return Ok(Patch {
                 kind: PatchType::Apply { force },
                 bytes: Bytes::from(value.to_string()),
+                repeated,
             });
         }
         _ => {
@@ -94,14 +107,9 @@ pub(super) fn patch(
             });
         }
     };
-    Ok(crate::api::Patch { kind, bytes })
-}
-
-/// YAML, of which JSON is a part.
-fn yaml(bytes: &Bytes) -> Result<Value, String> {
-    if let Ok(value) = serde_json::from_slice(bytes) {
-        return Ok(value);
-    }
-    let text = std::str::from_utf8(bytes).map_err(|e| e.to_string())?;
-    serde_saphyr::from_str(text).map_err(|e| e.to_string())
+    Ok(Patch {
+        kind,
+        bytes,
+        repeated: None,
+    })
 }

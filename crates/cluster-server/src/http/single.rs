@@ -12,7 +12,7 @@ use super::respond::{Answer, BoxBody};
 use super::table;
 use crate::api::{DeleteOptions, PatchType, Updated};
 use crate::error::ApiError;
-use crate::field::{FieldError, Path};
+use crate::field::{Fault, FieldError, Path};
 use crate::kinds::Resource;
 use crate::store::Object;
 
@@ -188,10 +188,13 @@ impl Call {
     pub(super) fn write_options(&mut self, kind: &str) -> Result<(), ApiError> {
         self.context.dry_run = self.query.dry_run(kind)?;
         self.context.field_validation = self.query.field_validation(kind)?;
-        self.query
-            .get("fieldManager")
-            .unwrap_or_default()
-            .clone_into(&mut self.context.field_manager);
+        let manager = self.query.get("fieldManager").unwrap_or_default();
+        check_manager(manager, kind)?;
+        manager.clone_into(&mut self.context.field_manager);
+        if !manager.is_empty() {
+            // Where none is given it is the program's name.
+            manager.clone_into(&mut self.context.manager);
+        }
         Ok(())
     }
 
@@ -211,4 +214,26 @@ impl Call {
         self.context.dry_run |= DeleteOptions::is_dry_run(&body)?;
         DeleteOptions::from_value(&body)
     }
+}
+
+/// `ValidateFieldManager`.
+fn check_manager(manager: &str, options: &str) -> Result<(), ApiError> {
+    const MAX: usize = 128;
+    let field = Path::new("fieldManager");
+    let mut errors = Vec::new();
+    if manager.len() > MAX {
+        errors.push(FieldError::new(&field, Fault::TooLong(MAX), ""));
+    }
+    let unprintable = manager.char_indices().filter(|(_, c)| c.is_control());
+    errors.extend(unprintable.map(|(at, c)| {
+        let why = format!(
+            "invalid character U+{:04X} (at position {at})",
+            u32::from(c)
+        );
+        FieldError::invalid(&field, manager, why)
+    }));
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid("meta.k8s.io", options, "", &errors))
 }

@@ -24,7 +24,11 @@ async fn patch(
     body: &Value,
 ) -> Result<Updated, ApiError> {
     let bytes = body.to_string().into_bytes().into();
-    let patch = Patch { kind, bytes };
+    let patch = Patch {
+        kind,
+        bytes,
+        repeated: None,
+    };
     cluster.server.api().patch(ctx, target, &patch).await
 }
 
