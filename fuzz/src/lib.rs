@@ -1,6 +1,8 @@
 //! What a stranger may send before anybody has looked at it, one function for each. None may panic, hang or take
 //! memory out of proportion; what else must hold is asserted.
 
+use std::sync::{Arc, LazyLock};
+
 use cluster_server::api::{Body, FieldSelector, FieldValidation, LabelSelector, PatchType};
 use cluster_server::kinds::{Kinds, Resource};
 use cluster_server::managed::FieldSet;
@@ -28,11 +30,15 @@ pub fn patch(data: &[u8]) {
     if !current.is_object() {
         return;
     }
+    let Some(pods) = pods() else {
+        return;
+    };
+    let schema = pods.topology.schema(&pods);
     for validation in [FieldValidation::Strict, FieldValidation::Ignore] {
         let Ok(prepared) = Prepared::parse(kind, patch, validation) else {
             continue;
         };
-        let Ok(patched) = prepared.apply(&current) else {
+        let Ok(patched) = prepared.apply(&current, &schema) else {
             continue;
         };
         let text = patched.to_string();
@@ -42,7 +48,7 @@ pub fn patch(data: &[u8]) {
             text.len()
         );
         if kind == PatchType::Merge {
-            let again = prepared.apply(&patched).ok();
+            let again = prepared.apply(&patched, &schema).ok();
             assert_eq!(again, Some(patched), "a merge patch is idempotent");
         }
     }
@@ -70,8 +76,10 @@ pub fn selector(data: &[u8]) {
     }
 }
 
-fn pods() -> Option<std::sync::Arc<Resource>> {
-    Kinds::default().resolve("", "v1", "pods")
+fn pods() -> Option<Arc<Resource>> {
+    static PODS: LazyLock<Option<Arc<Resource>>> =
+        LazyLock::new(|| Kinds::default().resolve("", "v1", "pods"));
+    PODS.clone()
 }
 
 /// A body in Kubernetes' protobuf envelope.
