@@ -1,10 +1,10 @@
-//! `pods/binding` and `pods/eviction`.
+//! `pods/binding`: a Pod is given a node.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Api, Context, DeleteOptions, Target, meta};
+use super::{Api, Context, Target, meta};
 use crate::error::ApiError;
 use crate::field::{FieldError, Path};
 use crate::store::{Object, StoreError};
@@ -62,42 +62,6 @@ impl Api {
         }
         Err(ApiError::modified("", "pods", &target.name))
     }
-
-    /// Deletes a Pod, unless a PodDisruptionBudget forbids it (`EvictionREST.Create`).
-    ///
-    /// # Errors
-    /// 404 · 409 preconditions · 429 the budget does not allow it now.
-    pub async fn evict(
-        &self,
-        ctx: &Context,
-        target: &Target,
-        eviction: &Value,
-    ) -> Result<(), ApiError> {
-        let pod = self.get(target)?;
-        let ended = matches!(
-            pod.value["status"]["phase"].as_str(),
-            Some("Succeeded" | "Failed")
-        );
-        let (budgets, _) = self
-            .store
-            .list("poddisruptionbudgets.policy", Some(&target.namespace));
-        let matching = |budget: &&Arc<Object>| {
-            crate::admission::selector::matches_labels(
-                &budget.value["spec"]["selector"],
-                &pod.value["metadata"]["labels"],
-            )
-        };
-        if !ended && let Some(budget) = budgets.iter().find(matching) {
-            let allowed = budget.value["status"]["disruptionsAllowed"]
-                .as_i64()
-                .unwrap_or(0);
-            if allowed <= 0 {
-                return Err(too_many(meta(&budget.value, "name")));
-            }
-        }
-        let options = DeleteOptions::from_value(&eviction["deleteOptions"])?;
-        self.delete(ctx, target, &options).await.map(|_| ())
-    }
 }
 
 fn bound(
@@ -151,13 +115,4 @@ fn bound(
         None => *conditions = json!([scheduled]),
     }
     Ok(new)
-}
-
-fn too_many(budget: &str) -> ApiError {
-    let message = "Cannot evict pod as it would violate the pod's disruption budget.";
-    let cause = json!({"reason": "DisruptionBudget", "message": format!("The disruption budget {budget} does not allow another disruption now")});
-    ApiError {
-        details: Some(json!({"causes": [cause]})),
-        ..ApiError::new(429, "TooManyRequests", message)
-    }
 }

@@ -8,6 +8,7 @@ use super::graceful::{self, Step};
 use super::{Api, Context, ListOptions, Target, admission_request, meta, versioned};
 use crate::admission::Operation;
 use crate::error::ApiError;
+use crate::field::{FieldError, Path};
 use crate::store::{Object, StoreError};
 
 /// Which object exactly is meant.
@@ -41,6 +42,13 @@ pub struct Deleted {
 
 const TRIES: usize = 50;
 
+/// Whether a delete goes through admission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Admission {
+    Asked,
+    Done,
+}
+
 impl Api {
     /// Deletes an object, or marks it where it has to end first.
     ///
@@ -52,10 +60,32 @@ impl Api {
         target: &Target,
         options: &DeleteOptions,
     ) -> Result<Deleted, ApiError> {
+        self.delete_by(ctx, target, options, Admission::Asked).await
+    }
+
+    /// [`delete`](Self::delete) of what admission has been asked about under another name.
+    pub(super) async fn delete_admitted(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        options: &DeleteOptions,
+    ) -> Result<Deleted, ApiError> {
+        self.delete_by(ctx, target, options, Admission::Done).await
+    }
+
+    async fn delete_by(
+        &self,
+        ctx: &Context,
+        target: &Target,
+        options: &DeleteOptions,
+        admission: Admission,
+    ) -> Result<Deleted, ApiError> {
         for _ in 0..TRIES {
             let old = self.get(target)?;
             check(target, &options.preconditions, &old)?;
-            self.admit_delete(ctx, target, options, &old).await?;
+            if admission == Admission::Asked {
+                self.admit_delete(ctx, target, options, &old).await?;
+            }
             match graceful::step(&target.resource, &old.value, options, self.clock.now()) {
                 Step::Nothing => {
                     return Ok(Deleted {
@@ -249,7 +279,8 @@ impl DeleteOptions {
                     .ok_or_else(|| mistyped("gracePeriodSeconds", "a whole number"))?,
             )
         };
-        let propagation_policy = propagation(body)?;
+        validate_options(body)?;
+        let propagation_policy = propagation(body);
         let preconditions = Preconditions {
             uid: text(&body["preconditions"]["uid"], "preconditions.uid")?,
             resource_version: text(
@@ -273,12 +304,8 @@ impl DeleteOptions {
             .as_array()
             .map_or(&[] as &[Value], Vec::as_slice);
         if stages.iter().any(|stage| stage != "All") {
-            let field = crate::field::Path::new("dryRun");
-            let error = crate::field::FieldError::not_supported(
-                &field,
-                Value::Array(stages.to_vec()),
-                &["All"],
-            );
+            let field = Path::new("dryRun");
+            let error = FieldError::not_supported(&field, Value::Array(stages.to_vec()), &["All"]);
             return Err(ApiError::invalid(
                 "meta.k8s.io",
                 "DeleteOptions",
@@ -290,27 +317,46 @@ impl DeleteOptions {
     }
 }
 
-/// `propagationPolicy`, or what the older `orphanDependents` says.
-fn propagation(body: &Value) -> Result<Option<String>, ApiError> {
-    let orphan = body["orphanDependents"].as_bool();
-    let orphan = orphan.map(|orphan| if orphan { "Orphan" } else { "Background" }.to_owned());
-    match &body["propagationPolicy"] {
-        Value::Null => Ok(orphan),
-        Value::String(policy)
-            if ["Background", "Foreground", "Orphan"].contains(&policy.as_str()) =>
-        {
-            Ok(Some(policy.clone()))
-        }
-        other => {
-            let field = crate::field::Path::new("propagationPolicy");
-            let supported = ["Foreground", "Background", "Orphan", "nil"];
-            let error = crate::field::FieldError::not_supported(&field, other.clone(), &supported);
-            Err(ApiError::invalid(
-                "meta.k8s.io",
-                "DeleteOptions",
-                "",
-                &[error],
-            ))
+/// `ValidateDeleteOptions`.
+fn validate_options(body: &Value) -> Result<(), ApiError> {
+    let mut errors = Vec::new();
+    let (policy, at) = (&body["propagationPolicy"], Path::new("propagationPolicy"));
+    if !policy.is_null() && !body["orphanDependents"].is_null() {
+        let why = "orphanDependents and deletionPropagation cannot be both set";
+        errors.push(FieldError::invalid(&at, policy.clone(), why));
+    }
+    let known = ["Foreground", "Background", "Orphan", "nil"];
+    if !policy.is_null() && !policy.as_str().is_some_and(|one| known[..3].contains(&one)) {
+        errors.push(FieldError::not_supported(&at, policy.clone(), &known));
+    }
+    let field = "ignoreStoreReadErrorWithClusterBreakingPotential";
+    if body[field] == true {
+        let others = [
+            "propagationPolicy",
+            "orphanDependents",
+            "gracePeriodSeconds",
+            "preconditions",
+        ];
+        for other in others.into_iter().filter(|key| !body[*key].is_null()) {
+            let why = format!("cannot be set together with .{other}");
+            errors.push(FieldError::invalid(&Path::new(field), true, why));
         }
     }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid(
+        "meta.k8s.io",
+        "DeleteOptions",
+        "",
+        &errors,
+    ))
+}
+
+/// `propagationPolicy`, or what the older `orphanDependents` says.
+fn propagation(body: &Value) -> Option<String> {
+    let orphan = body["orphanDependents"].as_bool();
+    let orphan = orphan.map(|orphan| if orphan { "Orphan" } else { "Background" });
+    let policy = body["propagationPolicy"].as_str().or(orphan);
+    policy.map(str::to_owned)
 }

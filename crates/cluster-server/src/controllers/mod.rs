@@ -5,6 +5,7 @@
 //! HTTP. They are level-triggered: what a change says is only a reason to look again, so nothing is lost
 //! by a restart or by lagging behind. **Invariant:** no controller asks in intervals.
 
+mod disruption;
 mod expiry;
 mod follow;
 mod garbage;
@@ -51,6 +52,7 @@ impl Controllers {
         spawn(&mut tasks, Box::pin(scheduler::run(Arc::clone(api))));
         spawn(&mut tasks, Box::pin(garbage::run(Arc::clone(api))));
         spawn(&mut tasks, Box::pin(expiry::run(Arc::clone(api))));
+        spawn(&mut tasks, Box::pin(disruption::run(Arc::clone(api))));
         spawn(
             &mut tasks,
             Box::pin(crate::aggregation::run(Arc::clone(api))),

@@ -4,7 +4,7 @@ use std::num::IntErrorKind;
 
 use serde_json::json;
 
-use crate::api::{DeleteOptions, FieldValidation, Preconditions};
+use crate::api::{DeleteOptions, FieldValidation};
 use crate::error::ApiError;
 use crate::field::{FieldError, Path};
 
@@ -91,17 +91,16 @@ impl Query {
 
     /// Delete options given in the query rather than in a body.
     pub(super) fn delete(&self) -> Result<DeleteOptions, ApiError> {
-        let orphan = self.get("orphanDependents").map(|_| {
-            if self.flag("orphanDependents") {
-                "Orphan"
-            } else {
-                "Background"
-            }
-        });
-        Ok(DeleteOptions {
-            grace_period_seconds: self.number("gracePeriodSeconds")?,
-            preconditions: Preconditions::default(),
-            propagation_policy: self.get("propagationPolicy").or(orphan).map(str::to_owned),
-        })
+        let mut options = json!({});
+        if let Some(seconds) = self.number("gracePeriodSeconds")? {
+            options["gracePeriodSeconds"] = seconds.into();
+        }
+        if self.get("orphanDependents").is_some() {
+            options["orphanDependents"] = self.flag("orphanDependents").into();
+        }
+        if let Some(policy) = self.get("propagationPolicy") {
+            options["propagationPolicy"] = policy.into();
+        }
+        DeleteOptions::from_value(&options)
     }
 }

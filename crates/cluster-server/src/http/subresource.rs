@@ -7,7 +7,7 @@ use serde_json::json;
 use super::handler::{Call, Handler};
 use super::respond::{Answer, BoxBody};
 use super::{read, single};
-use crate::api::{Context, Target};
+use crate::api::{Context, Evicted, Target};
 use crate::error::ApiError;
 
 /// Serves a request to a subresource.
@@ -78,10 +78,10 @@ async fn act(
             handler.api.bind(ctx, target, &body).await?;
             success()
         }
-        "Eviction" => {
-            handler.api.evict(ctx, target, &body).await?;
-            success()
-        }
+        "Eviction" => match handler.api.evict(ctx, target, &body).await? {
+            Evicted::Deleted => success(),
+            Evicted::Unanswerable(status) => Answer::value(201, &status),
+        },
         _ => Answer::value(
             201,
             &crate::reviews::create(&handler.api, ctx, target, body).await?,
@@ -93,6 +93,6 @@ async fn act(
 fn success() -> Answer {
     Answer::value(
         201,
-        &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}),
+        &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
     )
 }

@@ -406,7 +406,7 @@ pub static BUILTIN: &[Kind] = &[
         subresources: &["status"],
         decode: decode_as::<policy::v1::PodDisruptionBudget>,
         schema: schema_of::<policy::v1::PodDisruptionBudget>,
-        strategy: &Plain,
+        strategy: &super::policy::BUDGET,
     },
     Kind {
         group: "networking.k8s.io",

@@ -19,6 +19,7 @@ pub mod names;
 pub mod namespace;
 pub mod node;
 pub mod pod;
+pub mod policy;
 pub mod quantity;
 pub mod rbac;
 mod registry;

@@ -1,6 +1,6 @@
 //! Kinds that come and go.
 
-use cluster_server::api::{Context, DeleteOptions};
+use cluster_server::api::{Body, Context, DeleteOptions, ScaleChange};
 use serde_json::{Value, json};
 
 use super::Cluster;
@@ -108,5 +108,103 @@ async fn deleting_a_definition_deletes_its_objects() {
         .expect("marked");
     while watch.next().await.expect("a change").kind != cluster_server::store::EventType::Deleted {}
     assert!(api.store.list("widgets.example.com", None).0.is_empty());
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn scale_shows_and_changes_the_replicas() {
+    let cluster = Cluster::start().await;
+    let mut given = definition();
+    given["spec"]["versions"][0]["subresources"]["scale"] = json!({
+        "specReplicasPath": ".spec.count", "statusReplicasPath": ".status.count", "labelSelectorPath": ".status.selector",
+    });
+    define(&cluster, given).await;
+    let widget = json!({"metadata": {"name": "w"}, "spec": {"reason": "a"}});
+    cluster
+        .create("example.com", "v1", "widgets", "n", widget)
+        .await
+        .expect("a widget");
+    let target = cluster
+        .target("example.com", "v1", "widgets", "n", "w")
+        .with_subresource("scale");
+    let api = cluster.server.api();
+    let scale = api.scale(&target).expect("a scale").value.clone();
+    assert_eq!(
+        (&scale["kind"], &scale["spec"], &scale["status"]),
+        (
+            &json!("Scale"),
+            &json!({"replicas": 2}),
+            &json!({"replicas": 0})
+        )
+    );
+    let mut wanted = scale;
+    wanted["spec"]["replicas"] = 5.into();
+    let ctx = Context::system("test");
+    let change = ScaleChange::Update(Body::from(wanted.clone()));
+    let changed = api.change_scale(&ctx, &target, change).await;
+    assert_eq!(changed.expect("changed").value["spec"]["replicas"], 5);
+    let stored = api
+        .store
+        .get("widgets.example.com", "n", "w")
+        .expect("there");
+    assert_eq!(
+        (
+            &stored.value["spec"]["count"],
+            &stored.value["metadata"]["generation"]
+        ),
+        (&json!(5), &json!(2))
+    );
+    // The revision that it was read at is another by now.
+    let change = ScaleChange::Update(Body::from(wanted));
+    let error = api.change_scale(&ctx, &target, change).await;
+    assert_eq!(error.expect_err("stale").reason, "Conflict");
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_wrong_before_a_definition_changed_may_stay() {
+    let cluster = Cluster::start().await;
+    define(&cluster, definition()).await;
+    let widget = json!({"metadata": {"name": "w"}, "spec": {"reason": "a long one", "count": 1}});
+    let made = cluster
+        .create("example.com", "v1", "widgets", "n", widget)
+        .await
+        .expect("a widget");
+    let api = cluster.server.api();
+    let key = "customresourcedefinitions.apiextensions.k8s.io";
+    let mut stricter = api
+        .store
+        .get(key, "", "widgets.example.com")
+        .expect("there")
+        .value
+        .clone();
+    let schema = &mut stricter["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["properties"]["spec"]["properties"]["reason"]["maxLength"] = 3.into();
+    let target = cluster.target(
+        "apiextensions.k8s.io",
+        "v1",
+        "customresourcedefinitions",
+        "",
+        "widgets.example.com",
+    );
+    let before = api.kinds.generation();
+    let ctx = Context::system("test");
+    api.update(&ctx, &target, stricter).await.expect("stricter");
+    while api.kinds.generation() == before {
+        tokio::task::yield_now().await;
+    }
+    let target = cluster.target("example.com", "v1", "widgets", "n", "w");
+    let mut new = made.value.clone();
+    new["spec"]["count"] = 2.into();
+    let new = api.update(&ctx, &target, new).await.expect("let through");
+    let mut longer = new.object.value.clone();
+    longer["spec"]["reason"] = "a longer one".into();
+    let error = api.update(&ctx, &target, longer).await;
+    assert!(
+        error
+            .expect_err("too long")
+            .message
+            .contains("spec.reason: Too long: may not be more than 3 bytes")
+    );
     cluster.stop().await;
 }

@@ -10,6 +10,7 @@ mod admission_policy;
 mod aggregation;
 mod credentials;
 mod custom_resources;
+mod disruption;
 mod identity;
 mod impersonation;
 mod ownership;
