@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::handler::{Call, Handler};
 use super::negotiate::{self, Form, Include};
 use super::respond::{Answer, BoxBody};
-use super::{list_query, read, single, stream, table};
-use crate::api::List;
+use super::{list_query, read, single, stream, subresource, table};
+use crate::api::{List, Target};
 use crate::error::ApiError;
 use crate::kinds::Resource;
 use crate::store::Object;
@@ -85,6 +85,9 @@ async fn create(
     let bytes = read::bytes(request.into_body()).await?;
     let resource = call.target.resource.clone();
     let body = read::object(&media_type, &bytes, &resource.kind)?;
+    if resource.key() == "bindings" {
+        return bind(handler, &call, &body.value).await;
+    }
     if resource.verbs.len() == 1 && !resource.custom {
         // Reviews are answered and not stored.
         call.context.trail.request_object(&body.value);
@@ -97,6 +100,17 @@ async fn create(
         .create(&call.context, &call.target, body)
         .await?;
     Ok(single::shown(handler, &resource, &object, 201, form))
+}
+
+/// `bindings`, the older way to `pods/binding`: the Pod is named in the body.
+async fn bind(handler: &Handler, call: &Call, binding: &Value) -> Result<Answer, ApiError> {
+    let pods = handler.api.kinds.resolve("", "v1", "pods");
+    let pods = pods.ok_or_else(ApiError::unknown_path)?;
+    let name = binding["metadata"]["name"].as_str().unwrap_or_default();
+    let pod = Target::object(&pods, &call.target.namespace, name).with_subresource("binding");
+    call.context.trail.request_object(binding);
+    handler.api.bind(&call.context, &pod, binding).await?;
+    Ok(subresource::success())
 }
 
 fn listed(handler: &Handler, resource: &Resource, list: &List, form: Form) -> Answer {

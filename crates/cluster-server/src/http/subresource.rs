@@ -43,6 +43,11 @@ pub(super) async fn serve(
         {
             single::serve(handler, call, request).await
         }
+        _ if call.target.resource.custom => {
+            let target = &call.target;
+            let (group, plural) = (&target.resource.group, &target.resource.plural);
+            Err(ApiError::not_found(group, plural, &target.name))
+        }
         _ => Err(ApiError::unknown_path()),
     }
 }
@@ -90,7 +95,7 @@ async fn act(
     Ok(answer.into_response(&call.context.warnings, wire))
 }
 
-fn success() -> Answer {
+pub(super) fn success() -> Answer {
     Answer::value(
         201,
         &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),

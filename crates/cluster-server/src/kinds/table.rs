@@ -1,5 +1,6 @@
 //! The columns that `kubectl get` shows (`pkg/printers/internalversion/printers.go`).
 
+mod admission;
 mod age;
 mod columns;
 mod pod;
@@ -20,9 +21,7 @@ const NAME: &str = "Name must be unique within a namespace. Is required when cre
     client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and \
     configuration definition. Cannot be updated. More info: \
     https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
-const CREATED: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not \
-    guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in \
-    RFC3339 form and is in UTC.";
+const CREATED: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
 
 /// `columnDefinitions`.
 pub fn columns(resource: &Resource) -> Value {
@@ -79,17 +78,31 @@ fn custom_cells(resource: &Resource, object: &Value, now: Timestamp) -> Value {
     }
     for column in &resource.columns {
         let found = at_path(object, &column.json_path);
-        out.push(match (column.kind.as_str(), found) {
-            (_, None | Some(Value::Null)) => Value::Null,
-            ("date", Some(time)) => since(time, now),
-            ("string", Some(value @ (Value::Object(_) | Value::Array(_)))) => {
-                value.to_string().into()
-            }
-            ("string", Some(value)) if !value.is_string() => value.to_string().into(),
-            (_, Some(value)) => value.clone(),
-        });
+        out.push(found.map_or(Value::Null, |value| cell(&column.kind, value, now)));
     }
     Value::Array(out)
+}
+
+/// A value as a column of this type shows it; nothing where it is of another type.
+fn cell(kind: &str, value: &Value, now: Timestamp) -> Value {
+    match (kind, value) {
+        (_, Value::Null) => Value::Null,
+        ("string", Value::String(_))
+        | ("boolean", Value::Bool(_))
+        | ("number", Value::Number(_)) => value.clone(),
+        ("string", other) => other.to_string().into(),
+        ("integer", Value::Number(number)) => match number.as_i64() {
+            Some(whole) => whole.into(),
+            // As Go converts it: what is behind the point goes.
+            None => number
+                .as_f64()
+                .and_then(|n| format!("{:.0}", n.trunc()).parse::<i64>().ok())
+                .map_or(Value::Null, Value::from),
+        },
+        ("date", Value::String(text)) if text.parse::<Timestamp>().is_err() => "<invalid>".into(),
+        ("date", Value::String(_)) => since(value, now),
+        _ => Value::Null,
+    }
 }
 
 /// The simple JSONPath that columns use: `.a.b[0].c`, `.a['b.c']`, `.a[?(@.type=="Ready")].status`.
@@ -125,5 +138,30 @@ fn at_bracket<'a>(at: &'a Value, inside: &str) -> Option<&'a Value> {
     match inside.trim_matches(['"', '\'']) {
         name if name.len() != inside.len() => at.get(name),
         index => at.get(index.parse::<usize>().ok()?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_custom_column_shows_what_is_of_its_type() {
+        let now = "2026-01-01T00:01:00Z".parse().expect("a time");
+        let cases = [
+            ("string", json!("a"), json!("a")),
+            ("string", json!({"a": 1}), json!("{\"a\":1}")),
+            ("string", json!(1), json!("1")),
+            ("integer", json!(2), json!(2)),
+            ("integer", json!(2.7), json!(2)),
+            ("integer", json!("2"), Value::Null),
+            ("boolean", json!(true), json!(true)),
+            ("date", json!("2026-01-01T00:00:00Z"), json!("60s")),
+            ("date", json!("soon"), json!("<invalid>")),
+            ("date", json!(1), Value::Null),
+        ];
+        for (kind, value, expected) in cases {
+            assert_eq!(cell(kind, &value, now), expected, "{kind} {value}");
+        }
     }
 }

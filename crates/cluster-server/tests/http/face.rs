@@ -213,3 +213,18 @@ async fn stored_kinds_have_the_hash_of_their_storage() {
     );
     cluster.stop().await;
 }
+
+#[tokio::test]
+async fn a_pod_is_bound_by_the_older_path_too() {
+    let cluster = Cluster::start().await;
+    cluster.create(PODS, &pod("p")).await;
+    let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}});
+    let path = "/api/v1/namespaces/default/bindings";
+    let created = cluster.create(path, &binding).await;
+    assert_eq!(created["status"], "Success");
+    let (_, bound) = cluster
+        .json(&Wanted::new("GET", &format!("{PODS}/p")))
+        .await;
+    assert_eq!(bound["spec"]["nodeName"], "n");
+    cluster.stop().await;
+}

@@ -9,8 +9,15 @@ use super::age::{human, since};
 #[derive(Default)]
 struct Tally {
     ready: usize,
-    restarts: i64,
-    last_restart: Option<Timestamp>,
+    all: Restarts,
+    /// Those of init containers that go on beside the others: they alone count once the Pod is through with the rest.
+    sidecars: Restarts,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Restarts {
+    count: i64,
+    last: Option<Timestamp>,
 }
 
 pub(super) fn cells(pod: &Value, now: Timestamp) -> Vec<Value> {
@@ -44,13 +51,15 @@ pub(super) fn cells(pod: &Value, now: Timestamp) -> Vec<Value> {
             .iter()
             .filter(|c| c["restartPolicy"] == "Always")
             .count();
-    let restarts = match tally.last_restart {
-        Some(at) if tally.restarts > 0 => format!(
-            "{} ({} ago)",
-            tally.restarts,
-            human(now.duration_since(at).as_secs())
-        ),
-        _ => tally.restarts.to_string(),
+    let restarts = match tally.all {
+        Restarts {
+            count,
+            last: Some(at),
+        } if count > 0 => {
+            let ago = human(now.duration_since(at).as_secs());
+            format!("{count} ({ago} ago)")
+        }
+        Restarts { count, .. } => count.to_string(),
     };
     let or_none = |value: &Value| text(value).unwrap_or_else(|| "<none>".to_owned());
     let ip = status["podIPs"]
@@ -93,9 +102,12 @@ fn init_reason(pod: &Value, tally: &mut Tally) -> Option<String> {
         .iter()
         .enumerate()
     {
-        tally.count(container);
+        tally.all.add(container);
         let state = &container["state"];
         let is_sidecar = sidecar(&container["name"]);
+        if is_sidecar {
+            tally.sidecars.add(container);
+        }
         if state["terminated"].is_object() && state["terminated"]["exitCode"] == 0 {
             continue;
         }
@@ -118,8 +130,9 @@ fn init_reason(pod: &Value, tally: &mut Tally) -> Option<String> {
 
 fn main_reason(pod: &Value, reason: &mut String, tally: &mut Tally) {
     let mut running = false;
+    tally.all = tally.sidecars;
     for container in list(&pod["status"]["containerStatuses"]).iter().rev() {
-        tally.count(container);
+        tally.all.add(container);
         let state = &container["state"];
         if let Some(waiting) = text(&state["waiting"]["reason"]) {
             *reason = waiting;
@@ -136,13 +149,13 @@ fn main_reason(pod: &Value, reason: &mut String, tally: &mut Tally) {
     }
 }
 
-impl Tally {
-    fn count(&mut self, container: &Value) {
-        self.restarts += container["restartCount"].as_i64().unwrap_or(0);
+impl Restarts {
+    fn add(&mut self, container: &Value) {
+        self.count += container["restartCount"].as_i64().unwrap_or(0);
         let ended = container["lastState"]["terminated"]["finishedAt"]
             .as_str()
             .and_then(|t| t.parse().ok());
-        self.last_restart = self.last_restart.max(ended);
+        self.last = self.last.max(ended);
     }
 }
 
@@ -168,4 +181,63 @@ fn text(value: &Value) -> Option<String> {
         .as_str()
         .filter(|text| !text.is_empty())
         .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Ready, status and restarts of a Pod with one init container, one sidecar and one container.
+    fn check(init: &Value, main: &Value, expected: [&str; 3]) {
+        let pod = json!({
+            "metadata": {"name": "p"},
+            "spec": {
+                "initContainers": [{"name": "i"}, {"name": "s", "restartPolicy": "Always"}],
+                "containers": [{"name": "c"}],
+            },
+            "status": {"phase": "Pending", "initContainerStatuses": init, "containerStatuses": main},
+        });
+        let now = "2026-01-01T00:01:00Z".parse().expect("a time");
+        let cells = cells(&pod, now);
+        assert_eq!(cells[1..4], expected.map(Value::from), "{pod}");
+    }
+
+    #[test]
+    fn a_pod_is_told_by_what_keeps_it() {
+        let done = json!({"terminated": {"exitCode": 0, "reason": "Completed"}});
+        let failed = json!({"terminated": {"exitCode": 3}});
+        let running = json!({"running": {}});
+        let last = json!({"terminated": {"finishedAt": "2026-01-01T00:00:00Z"}});
+        let init = |state: &Value, restarts: i64| {
+            json!([
+                {"name": "i", "state": state, "restartCount": restarts},
+                {"name": "s", "state": running, "started": true, "ready": true, "restartCount": 1, "lastState": last},
+            ])
+        };
+        let main = |state: &Value| json!([{"name": "c", "state": state, "ready": true, "restartCount": 0}]);
+        check(
+            &init(&failed, 2),
+            &json!(null),
+            ["0/2", "Init:ExitCode:3", "2"],
+        );
+        check(&init(&running, 0), &json!(null), ["0/2", "Init:0/2", "0"]);
+        check(
+            &init(&done, 5),
+            &main(&running),
+            ["2/2", "Pending", "1 (60s ago)"],
+        );
+        check(
+            &init(&done, 5),
+            &main(&failed),
+            ["1/2", "ExitCode:3", "1 (60s ago)"],
+        );
+        let waiting = json!({"waiting": {"reason": "ErrImagePull"}});
+        check(
+            &init(&done, 0),
+            &main(&waiting),
+            ["1/2", "ErrImagePull", "1 (60s ago)"],
+        );
+    }
 }

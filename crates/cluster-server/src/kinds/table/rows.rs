@@ -5,11 +5,11 @@ use serde_json::Value;
 
 use super::age::since;
 use super::columns::{
-    ACCOUNT, API_SERVICE, BINDING, BUDGET, CONFIG_MAP, CREATED_AT, EVENT, LEASE, N, NAMESPACE,
-    NETWORK_POLICY, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, SECRET, SERVICE, SLICE, TEMPLATE,
-    WEBHOOK,
+    ACCOUNT, API_SERVICE, BINDING, BUDGET, CLUSTER_BINDING, CONFIG_MAP, CREATED_AT, EVENT, LEASE,
+    N, NAMESPACE, NETWORK_POLICY, NODE, POD, PRIORITY_CLASS, RUNTIME_CLASS, SECRET, SERVICE, SLICE,
+    TEMPLATE,
 };
-use super::{Definition, pod};
+use super::{Definition, admission, pod};
 
 /// How one kind is shown.
 pub(super) struct Printer {
@@ -33,8 +33,8 @@ impl Printer {
             }),
             "configmaps" => printer(CONFIG_MAP, config_map),
             "events" | "events.events.k8s.io" => printer(EVENT, event),
-            "rolebindings.rbac.authorization.k8s.io"
-            | "clusterrolebindings.rbac.authorization.k8s.io" => printer(BINDING, binding),
+            "rolebindings.rbac.authorization.k8s.io" => printer(BINDING, binding),
+            "clusterrolebindings.rbac.authorization.k8s.io" => printer(CLUSTER_BINDING, binding),
             "leases.coordination.k8s.io" => printer(LEASE, |o, now| {
                 vec![name(o), o["spec"]["holderIdentity"].clone(), age(o, now)]
             }),
@@ -44,9 +44,13 @@ impl Printer {
             "priorityclasses.scheduling.k8s.io" => printer(PRIORITY_CLASS, priority_class),
             "mutatingwebhookconfigurations.admissionregistration.k8s.io"
             | "validatingwebhookconfigurations.admissionregistration.k8s.io" => {
-                printer(WEBHOOK, |o, now| {
-                    vec![name(o), count(&o["webhooks"]), age(o, now)]
-                })
+                printer(admission::WEBHOOK, admission::webhooks)
+            }
+            "validatingadmissionpolicies.admissionregistration.k8s.io" => {
+                printer(admission::POLICY, admission::policy)
+            }
+            "validatingadmissionpolicybindings.admissionregistration.k8s.io" => {
+                printer(admission::POLICY_BINDING, admission::policy_binding)
             }
             "poddisruptionbudgets.policy" => printer(BUDGET, budget),
             "networkpolicies.networking.k8s.io" => printer(NETWORK_POLICY, network_policy),
@@ -66,11 +70,11 @@ const fn printer(
     Printer { columns, cells }
 }
 
-fn name(object: &Value) -> Value {
+pub(super) fn name(object: &Value) -> Value {
     object["metadata"]["name"].clone()
 }
 
-fn age(object: &Value, now: Timestamp) -> Value {
+pub(super) fn age(object: &Value, now: Timestamp) -> Value {
     since(&object["metadata"]["creationTimestamp"], now)
 }
 
@@ -81,7 +85,7 @@ fn created_at(object: &Value, _: Timestamp) -> Vec<Value> {
     ]
 }
 
-fn count(value: &Value) -> Value {
+pub(super) fn count(value: &Value) -> Value {
     let count = value
         .as_array()
         .map(Vec::len)
@@ -93,7 +97,7 @@ fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn or(value: &Value, absent: &str) -> String {
+pub(super) fn or(value: &Value, absent: &str) -> String {
     value
         .as_str()
         .filter(|text| !text.is_empty())
