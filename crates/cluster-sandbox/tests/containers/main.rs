@@ -46,7 +46,9 @@ fn main() -> ExitCode {
             None => trial,
         })
         .collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    support::remove_image();
+    conclusion.exit_code()
 }
 
 /// What these tests need and this machine does not have.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cluster_sandbox::images::ImageStore;
@@ -19,20 +19,27 @@ const TOOLS: [&str; 16] = [
     "kill", "tty", "stty", "head", "readlink",
 ];
 
-/// The image is built once for all tests, and each test's store gets a copy.
-fn image_folder() -> &'static Path {
-    static BUILT: OnceLock<tempfile::TempDir> = OnceLock::new();
-    BUILT
-        .get_or_init(|| {
-            let folder = tempfile::tempdir().unwrap();
-            let tools: Vec<PathBuf> = TOOLS.iter().map(PathBuf::from).collect();
-            ImageStore::open(folder.path())
-                .unwrap()
-                .build_from_host(IMAGE, &tools)
-                .unwrap();
-            folder
-        })
-        .path()
+/// The image that is built once for all tests; a static is never dropped, so `main` takes it out at the end.
+static BUILT: Mutex<Option<tempfile::TempDir>> = Mutex::new(None);
+
+/// Gives a test's store a copy of the image.
+fn copy_image(to: &Path) {
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = built.get_or_insert_with(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let tools: Vec<PathBuf> = TOOLS.iter().map(PathBuf::from).collect();
+        ImageStore::open(folder.path())
+            .unwrap()
+            .build_from_host(IMAGE, &tools)
+            .unwrap();
+        folder
+    });
+    copy(folder.path(), to);
+}
+
+/// Removes what the tests shared.
+pub(crate) fn remove_image() {
+    drop(BUILT.lock().unwrap_or_else(PoisonError::into_inner).take());
 }
 
 pub(crate) struct World {
@@ -49,7 +56,7 @@ impl World {
 
     pub(crate) async fn with(cgroups: Cgroups) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        copy(image_folder(), &folder.path().join("images"));
+        copy_image(&folder.path().join("images"));
         let runtime = open(folder.path(), cgroups).await;
         let image = runtime.status("tools:test").await.unwrap().unwrap().id;
         Self {
