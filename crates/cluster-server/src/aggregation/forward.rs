@@ -1,8 +1,9 @@
 //! One request, passed on to another server (`kube-aggregator/pkg/apiserver/handler_proxy.go`).
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -31,11 +32,21 @@ const HOP_BY_HOP: [&str; 8] = [
     "transfer-encoding",
 ];
 
-/// Passes the request of `user`, who may make it, on to `remote`, and the answer back.
+/// Who asks, for the other server.
+pub struct Caller<'a> {
+    /// The user, who may make the request.
+    pub user: &'a User,
+    /// Where the request came from.
+    pub address: IpAddr,
+    /// The request's name in the audit log of both servers.
+    pub audit_id: &'a HeaderValue,
+}
+
+/// Passes a request on to `remote`, and the answer back.
 pub async fn forward(
     api: &Api,
     remote: &Remote,
-    user: &User,
+    caller: Caller<'_>,
     request: Request<Incoming>,
 ) -> Response<BoxBody> {
     if !remote.is_available() {
@@ -45,7 +56,7 @@ pub async fn forward(
         return text(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE);
     };
     let is_discovery = request.uri().path().trim_matches('/').split('/').count() == 3;
-    let (request, client) = prepared(request, user);
+    let (request, client) = prepared(request, &caller);
     let upgrade = client.is_some();
     let sent = remote.send(&upstream, request);
     let sent = if is_discovery {
@@ -69,7 +80,7 @@ pub async fn forward(
 /// The request as it goes out, and the client's end of the connection if it is to be upgraded.
 fn prepared(
     mut request: Request<Incoming>,
-    user: &User,
+    caller: &Caller<'_>,
 ) -> (Request<Incoming>, Option<hyper::upgrade::OnUpgrade>) {
     let client = is_upgrade(request.headers()).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
@@ -80,7 +91,10 @@ fn prepared(
         head.headers.insert(header::CONNECTION, upgrade);
         head.headers.insert(header::UPGRADE, protocol);
     }
-    identity::put(&mut head.headers, user);
+    identity::put(&mut head.headers, caller.user);
+    pass_through(&mut head.headers, caller.address);
+    let audit_id = HeaderName::from_static("audit-id");
+    head.headers.insert(audit_id, caller.audit_id.clone());
     // Clients may write the whole URL; a server wants the path.
     if let Some(path) = head.uri.path_and_query() {
         head.uri = path.clone().into();
@@ -88,6 +102,21 @@ fn prepared(
     head.version = http::Version::HTTP_11;
     head.extensions = http::Extensions::new();
     (Request::from_parts(head, body), client)
+}
+
+/// Adds the client's address to those that the request has come through.
+fn pass_through(headers: &mut HeaderMap, address: IpAddr) {
+    let name = HeaderName::from_static("x-forwarded-for");
+    let mut through: Vec<String> = headers
+        .get_all(&name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .map(str::to_owned)
+        .collect();
+    through.push(address.to_string());
+    if let Ok(value) = HeaderValue::try_from(through.join(", ")) {
+        headers.insert(name, value);
+    }
 }
 
 fn is_upgrade(headers: &HeaderMap) -> bool {

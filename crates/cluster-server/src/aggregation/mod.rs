@@ -20,7 +20,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde_json::Value;
 
 pub use controller::run;
-pub use forward::forward;
+pub use forward::{Caller, forward};
 pub use local::priority;
 pub use remote::Remote;
 

@@ -196,7 +196,12 @@ impl Handler {
             ..Context::default()
         };
         if let Some(remote) = self.api.aggregation.remote_of(request.uri().path()) {
-            return Ok(aggregation::forward(&self.api, &remote, &context.user, request).await);
+            let caller = aggregation::Caller {
+                user: &context.user,
+                address: peer.address.ip(),
+                audit_id,
+            };
+            return Ok(aggregation::forward(&self.api, &remote, caller, request).await);
         }
         let path = request.uri().path();
         if let Some(answer) = oidc::answer(&self.api.authenticator, path, request.headers()) {
@@ -274,6 +279,9 @@ impl Handler {
                 Ok(None)
             };
         };
+        if route.is_deeper {
+            return Err(ApiError::unknown_path());
+        }
         let namespaces = resource.key() == "namespaces";
         let namespace = if namespaces {
             String::new()

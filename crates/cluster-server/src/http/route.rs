@@ -11,6 +11,8 @@ pub(super) struct Route {
     pub(super) attributes: Attributes,
     /// Whether the path has a form that resources have.
     pub(super) is_resource: bool,
+    /// Whether the path goes on below the subresource, which nothing that is served here does.
+    pub(super) is_deeper: bool,
 }
 
 /// Reads a path. `watching` is `?watch=`, `selected` the name of a field selector `metadata.name=`.
@@ -33,22 +35,26 @@ pub(super) fn parse(method: &Method, path: &str, watching: bool, selected: Optio
     };
     let (namespace, resource, name, subresource) = match rest {
         ["namespaces", namespace, sub @ ("status" | "finalize")] => {
-            (*namespace, "namespaces", *namespace, (*sub).to_owned())
+            (*namespace, "namespaces", *namespace, *sub)
         }
         ["namespaces", namespace, resource, rest @ ..] => (
             *namespace,
             *resource,
             rest.first().copied().unwrap_or_default(),
-            rest.get(1..).unwrap_or_default().join("/"),
+            rest.get(1).copied().unwrap_or_default(),
         ),
-        ["namespaces", namespace] => (*namespace, "namespaces", *namespace, String::new()),
+        ["namespaces", namespace] => (*namespace, "namespaces", *namespace, ""),
         [resource, rest @ ..] => (
             "",
             *resource,
             rest.first().copied().unwrap_or_default(),
-            rest.get(1..).unwrap_or_default().join("/"),
+            rest.get(1).copied().unwrap_or_default(),
         ),
         [] => return bare(method, path),
+    };
+    let is_deeper = match rest {
+        ["namespaces", _, rest @ ..] => rest.len() > 3,
+        rest => rest.len() > 3,
     };
     let verb = match verb(method, name.is_empty(), watching) {
         "get" | "list" | "watch" if old_watch => "watch",
@@ -63,7 +69,7 @@ pub(super) fn parse(method: &Method, path: &str, watching: bool, selected: Optio
         group: group.to_owned(),
         version: version.to_owned(),
         resource: resource.to_owned(),
-        subresource,
+        subresource: subresource.to_owned(),
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         path: path.to_owned(),
@@ -71,6 +77,7 @@ pub(super) fn parse(method: &Method, path: &str, watching: bool, selected: Optio
     Route {
         attributes,
         is_resource: true,
+        is_deeper,
     }
 }
 
@@ -82,7 +89,7 @@ fn bare(method: &Method, path: &str) -> Route {
     };
     Route {
         attributes,
-        is_resource: false,
+        ..Route::default()
     }
 }
 
@@ -179,6 +186,12 @@ mod tests {
             &Method::GET,
             "/apis/policy/v1/watch/poddisruptionbudgets",
             ["watch", "policy", "", "poddisruptionbudgets", "", ""],
+        );
+        // What is below a subresource is no name of a right.
+        check(
+            &Method::GET,
+            "/apis/g.example.com/v1/namespaces/a/things/t/connect/more/of/it",
+            ["get", "g.example.com", "a", "things", "t", "connect"],
         );
         check(&Method::GET, "/api/v1", ["get", "", "", "", "", ""]);
         check(&Method::GET, "/version", ["get", "", "", "", "", ""]);

@@ -168,17 +168,25 @@ async fn a_request_reaches_the_other_server_with_the_callers_identity_and_no_oth
     let client = Client::admin(&cluster)
         .header("x-remote-user", "root")
         .header("x-remote-group", "somebody-else")
-        .header("x-remote-extra-scopes", "all");
+        .header("x-remote-extra-scopes", "all")
+        .header("x-forwarded-for", "10.0.0.1");
     let path = format!("/apis/{GROUP}/v1/namespaces/n/flunders?limit=5");
     let answer = client.get(&path).await;
     assert_eq!(answer.code, 200, "{}", answer.text);
     let told = answer.json();
     assert_eq!(told["path"], path);
+    let headers = told["headers"].as_array().expect("headers");
+    let (named, others): (Vec<&Value>, Vec<&Value>) = headers.iter().partition(|one| {
+        one.as_str()
+            .is_some_and(|one| one.starts_with("audit-id: "))
+    });
+    assert_eq!(named.len(), 1);
     assert_eq!(
-        told["headers"],
+        json!(others),
         json!([
             "accept: application/json",
             "host: 127.0.0.1",
+            "x-forwarded-for: 10.0.0.1, 127.0.0.1",
             "x-remote-group: system:authenticated",
             "x-remote-group: system:masters",
             "x-remote-uid: admin-uid",
