@@ -203,12 +203,8 @@ impl Handler {
             };
             return Ok(aggregation::forward(&self.api, &remote, caller, request).await);
         }
-        let path = request.uri().path();
-        if let Some(answer) = oidc::answer(&self.api.authenticator, path, request.headers()) {
-            return Ok(answer.into_response(warnings, asked.wire));
-        }
         if !route.is_resource {
-            let answer = self.not_a_resource(&request, path)?;
+            let answer = self.not_a_resource(&request)?;
             return Ok(answer.into_response(warnings, asked.wire));
         }
         let Some(target) = self.target(route)? else {
@@ -224,7 +220,11 @@ impl Handler {
         self.dispatch(call, request).await
     }
 
-    fn not_a_resource(&self, request: &Request<Incoming>, path: &str) -> Result<Answer, ApiError> {
+    fn not_a_resource(&self, request: &Request<Incoming>) -> Result<Answer, ApiError> {
+        let path = request.uri().path();
+        if let Some(answer) = oidc::answer(&self.api.authenticator, path, request.headers()) {
+            return Ok(answer);
+        }
         if path == "/metrics" {
             let text = self.metrics.text(&self.api.store, self.places.taken());
             return Ok(Answer::Text(200, text));

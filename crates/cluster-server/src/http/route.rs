@@ -52,10 +52,8 @@ pub(super) fn parse(method: &Method, path: &str, watching: bool, selected: Optio
         ),
         [] => return bare(method, path),
     };
-    let is_deeper = match rest {
-        ["namespaces", _, rest @ ..] => rest.len() > 3,
-        rest => rest.len() > 3,
-    };
+    let (["namespaces", _, below @ ..] | below) = rest;
+    let is_deeper = below.len() > 3;
     let verb = match verb(method, name.is_empty(), watching) {
         "get" | "list" | "watch" if old_watch => "watch",
         verb => verb,
