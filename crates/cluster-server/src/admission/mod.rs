@@ -53,10 +53,13 @@ impl Chain {
     pub async fn mutate(&self, request: &mut Request) -> Result<(), ApiError> {
         request.settle_namespace();
         self.mutate_in_process(request)?;
-        if let Some(changed_by) = webhook::mutate(self, request, webhook::Round::First).await? {
+        let mut turns = webhook::Turns::default();
+        webhook::mutate(self, request, &mut turns).await?;
+        if turns.changed {
             // A webhook's change is seen by everybody who came before it, once.
             self.mutate_in_process(request)?;
-            webhook::mutate(self, request, webhook::Round::Again(changed_by)).await?;
+            turns.begin_second(request.object.as_ref());
+            webhook::mutate(self, request, &mut turns).await?;
         }
         self.check_escalation(request)
     }

@@ -17,6 +17,7 @@ mod ownership;
 mod rbac;
 mod services;
 mod stub;
+mod webhook_answers;
 mod webhooks;
 mod wire;
 

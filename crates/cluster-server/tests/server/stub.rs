@@ -32,7 +32,7 @@ pub(crate) struct Stub {
 
 impl Stub {
     /// Listens, and answers each `request` of a review with the `response` that `respond` makes of it (the uid is
-    /// added if it is missing).
+    /// added if it is missing). A `raw` in it is the whole answer: `status`, `location`, `body`.
     pub(crate) async fn start(
         server: &Server,
         respond: impl Fn(&Value) -> Value + Send + Sync + 'static,
@@ -40,7 +40,7 @@ impl Stub {
         let pair = server
             .api()
             .pki
-            .serving_certificate("hook", &["127.0.0.1".to_owned()])
+            .serving_certificate("hook", &["127.0.0.1".to_owned(), "hook.n.svc".to_owned()])
             .expect("a certificate");
         let (chain, key) = pair.to_der(Path::new("hook.key")).expect("a key");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -70,6 +70,11 @@ impl Stub {
             connections,
             accepting,
         }
+    }
+
+    /// The port it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// The requests so far.
@@ -141,6 +146,9 @@ async fn answer(
     let review: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let mut question = review["request"].clone();
     let mut response = respond(&question);
+    if let Some(raw) = response.get("raw") {
+        return Ok(raw_answer(raw));
+    }
     if response.get("uid").is_none() {
         response["uid"] = question["uid"].clone();
     }
@@ -148,4 +156,18 @@ async fn answer(
     asked.lock().expect("no panic").push(question);
     let answer = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
     Ok(Response::new(Full::new(Bytes::from(answer.to_string()))))
+}
+
+fn raw_answer(raw: &Value) -> Response<Full<Bytes>> {
+    let status = raw["status"]
+        .as_u64()
+        .and_then(|status| u16::try_from(status).ok());
+    let body = raw["body"].as_str().unwrap_or_default().to_owned();
+    let mut answer = Response::builder().status(status.unwrap_or(200));
+    if let Some(location) = raw["location"].as_str() {
+        answer = answer.header(hyper::header::LOCATION, location);
+    }
+    answer
+        .body(Full::new(Bytes::from(body)))
+        .expect("an answer")
 }

@@ -21,17 +21,20 @@ const MAX_IDLE: usize = 16;
 /// Where a webhook listens and who must have signed its certificate.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Endpoint {
-    /// DNS name or address, without brackets.
+    /// DNS name or address that is dialled, without brackets.
     pub(super) host: String,
     /// TCP port.
     pub(super) port: u16,
-    /// PEM of the authorities that are trusted.
+    /// The name that its certificate must carry.
+    pub(super) name: String,
+    /// `host[:port]` of the URL.
+    pub(super) authority: String,
+    /// PEM of the authorities that are trusted; empty: those that this machine trusts.
     pub(super) ca: Vec<u8>,
 }
 
 impl Endpoint {
-    /// `host:port` as in a URL.
-    pub(super) fn authority(&self) -> String {
+    fn dialled(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
@@ -40,29 +43,99 @@ impl Endpoint {
     }
 }
 
-/// Why nothing came back.
+/// Why nothing came back, in the words of Go's HTTP client.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
     /// The webhook's configuration cannot be used.
     #[error("{0}")]
     Configuration(String),
+    /// There is no such host.
+    #[error("dial tcp: lookup {0}: no such host")]
+    Lookup(String),
     /// Nobody accepts connections there.
-    #[error("dial tcp {authority}: connect: {source}")]
+    #[error("dial tcp {address}: connect: {}", connect_text(source))]
     Connect {
         /// Where.
-        authority: String,
+        address: String,
         /// Why.
         source: std::io::Error,
     },
     /// The certificate does not hold, or TLS failed otherwise.
-    #[error("tls: failed to verify certificate: {0}")]
+    #[error("{}", tls_text(.0))]
     Tls(std::io::Error),
+    /// The other side hung up.
+    #[error("EOF")]
+    Ended,
     /// HTTP failed.
     #[error("{0}")]
-    Http(#[from] hyper::Error),
+    Http(hyper::Error),
     /// The answer is larger than is read, or broke off.
     #[error("reading the answer: {0}")]
     Body(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<hyper::Error> for SendError {
+    fn from(error: hyper::Error) -> Self {
+        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+            Self::Ended
+        } else {
+            Self::Http(error)
+        }
+    }
+}
+
+fn connect_text(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        std::io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
+        std::io::ErrorKind::NetworkUnreachable => "network is unreachable".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn tls_text(error: &std::io::Error) -> String {
+    use rustls::CertificateError as Bad;
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(bad)) => {
+            let why = match bad {
+                Bad::UnknownIssuer => "certificate signed by unknown authority".to_owned(),
+                Bad::Expired
+                | Bad::ExpiredContext { .. }
+                | Bad::NotValidYet
+                | Bad::NotValidYetContext { .. } => {
+                    "certificate has expired or is not yet valid".to_owned()
+                }
+                Bad::NotValidForNameContext {
+                    expected,
+                    presented,
+                } => {
+                    let expected = expected.to_str();
+                    let presented: Vec<&str> =
+                        presented.iter().map(|name| plain_name(name)).collect();
+                    format!(
+                        "certificate is valid for {}, not {expected}",
+                        presented.join(", ")
+                    )
+                }
+                other => other.to_string(),
+            };
+            format!("tls: failed to verify certificate: x509: {why}")
+        }
+        Some(other) => format!("tls: {other}"),
+        None if error.kind() == std::io::ErrorKind::UnexpectedEof => "EOF".to_owned(),
+        None => error.to_string(),
+    }
+}
+
+/// `DnsName("x")` and `IpAddress(…)`, as presented names are printed, without their wrapping.
+fn plain_name(name: &str) -> &str {
+    name.split(['(', ')'])
+        .nth(1)
+        .unwrap_or(name)
+        .trim_matches('"')
 }
 
 type Sender = SendRequest<Full<Bytes>>;
@@ -91,10 +164,7 @@ impl Client {
     ) -> Result<(u16, Bytes), SendError> {
         while let Some(sender) = self.take_idle(endpoint) {
             match self.exchange(endpoint, sender, path, body.clone()).await {
-                Err(SendError::Http(error))
-                    if error.is_canceled()
-                        || error.is_closed()
-                        || error.is_incomplete_message() => {}
+                Err(SendError::Ended) => {}
                 outcome => return outcome,
             }
         }
@@ -113,7 +183,7 @@ impl Client {
         let request = http::Request::builder()
             .method(Method::POST)
             .uri(path)
-            .header(header::HOST, endpoint.authority())
+            .header(header::HOST, &endpoint.authority)
             .header(header::ACCEPT, "application/json, */*")
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::USER_AGENT, "kube-apiserver-admission")
@@ -148,16 +218,20 @@ impl Client {
 
     async fn connect(&self, endpoint: &Endpoint) -> Result<Sender, SendError> {
         let tls = self.tls(endpoint)?;
-        let refused = |source| SendError::Connect {
-            authority: endpoint.authority(),
-            source,
+        let refused = |source: std::io::Error| match source.raw_os_error() {
+            // A name that leads nowhere is no error of the operating system.
+            None => SendError::Lookup(endpoint.host.clone()),
+            Some(_) => SendError::Connect {
+                address: endpoint.dialled(),
+                source,
+            },
         };
         let tcp = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
             .await
             .map_err(refused)?;
         tcp.set_nodelay(true).map_err(refused)?;
-        let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| {
-            SendError::Configuration(format!("{:?} is no host name", endpoint.host))
+        let name = ServerName::try_from(endpoint.name.clone()).map_err(|_| {
+            SendError::Configuration(format!("{:?} is no host name", endpoint.name))
         })?;
         let stream = TlsConnector::from(tls)
             .connect(name, tcp)
@@ -169,7 +243,7 @@ impl Client {
         Ok(sender)
     }
 
-    /// TLS that trusts the endpoint's authorities and nobody else, made once.
+    /// TLS that trusts the endpoint's authorities and nobody else (without any: those of this machine), made once.
     fn tls(&self, endpoint: &Endpoint) -> Result<Arc<rustls::ClientConfig>, SendError> {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let pool = pools.entry(endpoint.clone()).or_default();
@@ -178,16 +252,17 @@ impl Client {
         }
         let unusable = |why: &str| SendError::Configuration(format!("clientConfig.caBundle {why}"));
         let mut roots = rustls::RootCertStore::empty();
+        if endpoint.ca.is_empty() {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
         for certificate in CertificateDer::pem_slice_iter(&endpoint.ca) {
             let certificate = certificate.map_err(|_| unusable("is not PEM"))?;
             roots
                 .add(certificate)
                 .map_err(|_| unusable("holds a certificate that cannot be read"))?;
         }
-        if roots.is_empty() {
-            return Err(unusable(
-                "is empty: give the PEM of the authority that signed the webhook's certificate",
-            ));
+        if roots.is_empty() && !endpoint.ca.is_empty() {
+            return Err(unusable("holds no certificate"));
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = rustls::ClientConfig::builder_with_provider(provider)

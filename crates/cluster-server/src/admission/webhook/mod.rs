@@ -3,18 +3,25 @@
 //! Source: `k8s.io/apiserver/pkg/admission/plugin/webhook`. **Invariant:** an answer that does not come, cannot be read
 //! or belongs to another question counts as a failure, and a failure admits only where `failurePolicy` is `Ignore`.
 
+mod answer;
 mod call;
 mod client;
 mod matching;
+mod patch;
+mod target;
+
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 pub(super) use client::Client;
 
 use super::{Chain, Operation, Request};
+use crate::audit::Level;
 use crate::error::ApiError;
 use crate::store::Store;
-use call::{Answer, CallError};
+use answer::{Answer, Half};
+use call::CallError;
 
 const MUTATING: &str = "mutatingwebhookconfigurations.admissionregistration.k8s.io";
 const VALIDATING: &str = "validatingwebhookconfigurations.admissionregistration.k8s.io";
@@ -33,13 +40,30 @@ impl Hook {
     }
 }
 
-/// Which turn of mutation it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Round {
-    /// Everybody is asked.
-    First,
-    /// Those before the webhook of this index, which made the last change, are asked again if they wish to be.
-    Again(usize),
+/// What is remembered between the two turns of mutation (`webhookReinvokeContext`): in the second, only those are
+/// asked who were asked before, wish to be asked again, and have not seen what came after them.
+#[derive(Default)]
+pub(super) struct Turns {
+    /// Whether a webhook has changed the object, so that a second turn is due.
+    pub(super) changed: bool,
+    second: bool,
+    asked: BTreeSet<(String, String)>,
+    due: BTreeSet<(String, String)>,
+    output: Option<Value>,
+}
+
+impl Turns {
+    /// The second turn begins with this object. If it is not what the webhooks left, all that wish to see it again do.
+    pub(super) fn begin_second(&mut self, object: Option<&Value>) {
+        self.second = true;
+        if self.output.as_ref() != object {
+            self.require_asked();
+        }
+    }
+
+    fn require_asked(&mut self) {
+        self.due.append(&mut self.asked);
+    }
 }
 
 /// The webhooks of all configurations, ordered by configuration name and place in it.
@@ -61,37 +85,42 @@ fn hooks(store: &Store, resource: &str) -> Vec<Hook> {
     all
 }
 
-/// Asks the mutating webhooks one after the other; the answer is the index of the last one that changed the object.
+/// Asks the mutating webhooks one after the other, each about the object as the one before left it.
 pub(super) async fn mutate(
     chain: &Chain,
     request: &mut Request,
-    round: Round,
-) -> Result<Option<usize>, ApiError> {
-    let mut last_change = None;
+    turns: &mut Turns,
+) -> Result<(), ApiError> {
     for (index, hook) in hooks(&chain.store, MUTATING).into_iter().enumerate() {
-        if let Round::Again(changed_by) = round
-            && (index >= changed_by || hook.value["reinvocationPolicy"] != "IfNeeded")
-        {
+        let id = (hook.configuration.clone(), hook.name.clone());
+        if turns.second && !turns.due.contains(&id) {
             continue;
         }
         let Some(version) = matching::applies(chain, &hook, request)? else {
             continue;
         };
-        let number = usize::from(round != Round::First);
-        let key = format!("mutation.webhook.admission.k8s.io/round_{number}_index_{index}");
-        let outcome = call::ask(&chain.webhooks, &hook, request, &version).await;
-        let Some(answer) = settle(&hook, request, outcome, &key)? else {
-            continue;
+        let place = format!("round_{}_index_{index}", usize::from(turns.second));
+        let outcome = call::ask(chain, &hook, request, &version, Half::Mutating).await;
+        let key = format!("mutation.webhook.admission.k8s.io/{place}");
+        let changed = match settle(&hook, request, outcome, &key) {
+            Ok(Some(answer)) => apply(chain, &hook, request, &answer, &place),
+            Ok(None) => Ok(false),
+            Err(error) => Err(error),
         };
-        let changed = apply(chain, &hook, request, &answer)?;
+        let mutated = matches!(changed, Ok(true));
         let note =
-            json!({"configuration": hook.configuration, "webhook": hook.name, "mutated": changed});
+            json!({"configuration": hook.configuration, "webhook": hook.name, "mutated": mutated});
         request.annotations.insert(key, note.to_string());
-        if changed {
-            last_change = Some(index);
+        if changed? {
+            turns.changed = true;
+            turns.require_asked();
+        }
+        if hook.value["reinvocationPolicy"] == "IfNeeded" {
+            turns.asked.insert(id);
         }
     }
-    Ok(last_change)
+    turns.output.clone_from(&request.object);
+    Ok(())
 }
 
 /// Asks the validating webhooks all at once.
@@ -104,7 +133,7 @@ pub(super) async fn validate(chain: &Chain, request: &mut Request) -> Result<(),
     }
     let calls = asked
         .iter()
-        .map(|(hook, version)| call::ask(&chain.webhooks, hook, request, version));
+        .map(|(hook, version)| call::ask(chain, hook, request, version, Half::Validating));
     let outcomes = futures::future::join_all(calls).await;
     let mut refusal = None;
     for (index, ((hook, _), outcome)) in asked.iter().zip(outcomes).enumerate() {
@@ -161,24 +190,18 @@ fn apply(
     hook: &Hook,
     request: &mut Request,
     answer: &Answer,
+    place: &str,
 ) -> Result<bool, ApiError> {
-    let Some(patch) = &answer.patch else {
+    let Some(patch) = answer.patch.as_ref().filter(|patch| !patch.is_empty()) else {
         return Ok(false);
     };
-    let failed =
-        |why: String| ApiError::internal(format!("failed calling webhook {:?}: {why}", hook.name));
-    let before = request
-        .object
-        .clone()
-        .ok_or_else(|| failed("a deletion cannot be patched".into()))?;
-    let mut object = before.clone();
-    let patch: json_patch::Patch = serde_json::from_slice(patch).map_err(|error| {
-        failed(format!(
-            "received undecodable patch in webhook response: {error}"
+    let before = request.object.clone().ok_or_else(|| {
+        ApiError::internal(format!(
+            "admission webhook {:?} attempted to modify the object, which is not supported for this operation",
+            hook.name
         ))
     })?;
-    json_patch::patch(&mut object, &patch)
-        .map_err(|error| failed(format!("failed to apply webhook's patch: {error}")))?;
+    let mut object = patch.apply(&before).map_err(ApiError::internal)?;
     // The webhook may have been asked in another version of the same object.
     object["apiVersion"] = before["apiVersion"].clone();
     let resource = &request.resource;
@@ -187,9 +210,19 @@ fn apply(
         .resolve(&resource.group, &resource.version, &resource.resource)
         && request.operation != Operation::Connect
     {
-        object = (kind.decode)(object)?.object;
+        object = (kind.decode)(object)
+            .map_err(|error| ApiError::internal(error.message))?
+            .object;
         kind.strategy.default(&mut object);
     }
+    let note = json!({
+        "configuration": hook.configuration, "webhook": hook.name,
+        "patch": patch.written, "patchType": "JSONPatch",
+    });
+    let key = format!("patch.webhook.admission.k8s.io/{place}");
+    request
+        .annotations
+        .insert_at(Level::Request, key, note.to_string());
     let changed = object != before;
     request.object = Some(object);
     Ok(changed)
