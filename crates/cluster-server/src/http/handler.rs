@@ -126,7 +126,12 @@ impl Handler {
         };
         let code = response.status().as_u16();
         let attributes = &asked.route.attributes;
-        self.metrics.count(attributes, code, started.elapsed());
+        let served =
+            self.api
+                .kinds
+                .resolve(&attributes.group, &attributes.version, &attributes.resource);
+        self.metrics
+            .count(attributes, served.is_some(), code, started.elapsed());
         let response = audit::answered(response, trail, audit_id);
         Ok(if head {
             response.map(|_| super::empty())

@@ -58,27 +58,30 @@ impl Metrics {
         })
     }
 
-    /// Counts one answered request.
-    pub(super) fn count(&self, attributes: &Attributes, code: u16, took: Duration) {
-        let verb = match &*attributes.verb {
-            "create" => "POST".to_owned(),
-            "update" => "PUT".to_owned(),
-            "deletecollection" => "DELETECOLLECTION".to_owned(),
-            verb => verb.to_uppercase(),
+    /// Counts one answered request. What is not served is counted without its name: the names that clients make up would
+    /// fill the memory.
+    pub(super) fn count(&self, attributes: &Attributes, served: bool, code: u16, took: Duration) {
+        let nothing = Attributes::default();
+        let attributes = match attributes {
+            a if a.is_resource() && !served => &nothing,
+            a => a,
         };
+        let verb = verb(&attributes.verb);
         let scope = match attributes {
             a if !a.is_resource() => "",
             a if !a.name.is_empty() => "resource",
             a if !a.namespace.is_empty() => "namespace",
             _ => "cluster",
         };
-        let subresource = if attributes.is_resource() {
+        let subresource = if code == 404 {
+            ""
+        } else if attributes.is_resource() {
             &attributes.subresource
         } else {
             known_path(&attributes.path)
         };
         let labels = [
-            &*verb,
+            verb,
             &attributes.group,
             &attributes.version,
             &attributes.resource,
@@ -142,6 +145,22 @@ impl Metrics {
     }
 }
 
+/// The verb as metrics name it; methods that clients make up are one.
+fn verb(verb: &str) -> &'static str {
+    match verb {
+        "get" => "GET",
+        "list" => "LIST",
+        "watch" => "WATCH",
+        "create" | "post" => "POST",
+        "update" | "put" => "PUT",
+        "patch" => "PATCH",
+        "delete" => "DELETE",
+        "deletecollection" => "DELETECOLLECTION",
+        "head" => "HEAD",
+        _ => "other",
+    }
+}
+
 /// Paths are told only where they are few.
 fn known_path(path: &str) -> &str {
     match path {
@@ -194,4 +213,34 @@ fn process() -> Vec<(&'static str, &'static str, String)> {
         ));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_clients_make_up_are_not_kept() {
+        let metrics = Metrics::new().expect("metrics");
+        for n in 0..100 {
+            let made_up = Attributes {
+                verb: format!("v{n}"),
+                resource: format!("r{n}"),
+                subresource: format!("s{n}"),
+                path: format!("/p{n}"),
+                ..Attributes::default()
+            };
+            metrics.count(&made_up, false, 404, Duration::ZERO);
+            let subresource = Attributes {
+                resource: "pods".to_owned(),
+                ..made_up
+            };
+            metrics.count(&subresource, true, 404, Duration::ZERO);
+        }
+        let mut lines = 0;
+        for family in metrics.registry.gather() {
+            lines += family.get_metric().len();
+        }
+        assert_eq!(lines, 4);
+    }
 }
