@@ -115,6 +115,9 @@ const FIELDS: &[Merging] = &[
     row("ResourceStatus.resources", Patch::Replace, Topology::Map(&["resourceID"])),
     row("Scheduling.nodeSelector", Patch::Replace, Topology::Atomic),
     row("ServiceAccount.secrets", Patch::ByKey("name"), Topology::Map(&["name"])),
+    row("ServiceSpec.ports", Patch::ByKey("port"), Topology::Map(&["port", "protocol"])),
+    row("ServiceSpec.selector", Patch::Replace, Topology::Atomic),
+    row("ServiceStatus.conditions", Patch::ByKey("type"), Topology::Map(&["type"])),
     row("ValidatingAdmissionPolicyBindingSpec.validationActions", Patch::Replace, Topology::Set),
     row("ValidatingAdmissionPolicySpec.matchConditions", Patch::ByKey("name"), Topology::Map(&["name"])),
     row("ValidatingAdmissionPolicySpec.variables", Patch::ByKey("name"), Topology::Map(&["name"])),
@@ -128,6 +131,7 @@ const FIELDS: &[Merging] = &[
 /// Structs that are one value wherever they occur (`structType=atomic`).
 const ATOMIC: &[&str] = &[
     "ConfigMapKeySelector",
+    "EndpointPort",
     "EvictionResponder",
     "FileKeySelector",
     "LabelSelector",
@@ -167,7 +171,7 @@ pub fn is_atomic(name: &str) -> bool {
 
 /// The value that a key of a list's elements has where it is not given (`default=` of `k8s.io/api`).
 pub fn key_default(owner: &str, key: &str) -> Option<&'static str> {
-    (owner == "ContainerPort" && key == "protocol").then_some("TCP")
+    (matches!(owner, "ContainerPort" | "ServicePort") && key == "protocol").then_some("TCP")
 }
 
 #[cfg(test)]

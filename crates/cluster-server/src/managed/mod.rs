@@ -28,6 +28,9 @@ mod refusal;
 mod update;
 mod updater;
 
+#[cfg(test)]
+mod properties;
+
 pub use apply::{ApplyError, Conflict, apply};
 pub use element::Element;
 pub use entries::{check, ignore_times};
