@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::up::{AuditConfig, LogConfig, Up, UpConfig, WebhookConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -19,6 +20,7 @@ pub async fn run(args: args::Up, printer: Printer) -> Outcome {
         .with_env_filter(EnvFilter::try_new(args::log_filter()).context("EPHEMERA_LOG")?)
         .with_writer(std::io::stderr)
         .init();
+    raise_the_limit_of_open_files();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     // A terminal that is closed would else end it as a crash does, and leave its containers.
@@ -45,6 +47,17 @@ pub async fn run(args: args::Up, printer: Printer) -> Outcome {
     });
     up.stop(args.keep).await?;
     Ok(Exit::Done)
+}
+
+/// Each watch is an open file, and 1,024 is what a shell allows. Up to the hard limit everybody may; a machine that
+/// refuses nevertheless serves as many as it allows.
+fn raise_the_limit_of_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let _ = setrlimit(Resource::Nofile, raised);
 }
 
 /// What is audited and where to, in the API server's words.
