@@ -11,6 +11,7 @@ mod follow;
 mod garbage;
 mod namespaces;
 mod placement;
+mod policy_status;
 mod scheduler;
 
 use std::sync::Arc;
@@ -53,6 +54,7 @@ impl Controllers {
         spawn(&mut tasks, Box::pin(garbage::run(Arc::clone(api))));
         spawn(&mut tasks, Box::pin(expiry::run(Arc::clone(api))));
         spawn(&mut tasks, Box::pin(disruption::run(Arc::clone(api))));
+        spawn(&mut tasks, Box::pin(policy_status::run(Arc::clone(api))));
         spawn(
             &mut tasks,
             Box::pin(crate::aggregation::run(Arc::clone(api))),

@@ -417,3 +417,31 @@ async fn bindings_that_do_not_hold_are_refused_with_the_place_of_the_fault() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn the_status_tells_what_expressions_would_stumble_over() {
+    let cluster = Cluster::start().await;
+    let spec = json!({"validations": [{"expression": "object.spec.nothing == 1"}, {"expression": "object.spec.containers.all(c, c.image != '')"}]});
+    apply(&cluster, "validatingadmissionpolicies", policy("p", &spec))
+        .await
+        .expect("a policy");
+    let key = "validatingadmissionpolicies.admissionregistration.k8s.io";
+    let store = &cluster.server.api().store;
+    let mut watch = store
+        .watch(key, 0)
+        .or_else(|_| store.watch(key, store.revision()))
+        .expect("a watch");
+    let status = loop {
+        let stored = store.get(key, "", "p").expect("the policy");
+        if stored.value["status"]["observedGeneration"] == 1 {
+            break stored.value["status"].clone();
+        }
+        watch.next().await.expect("a change");
+    };
+    let warnings = json!([{
+        "fieldRef": "spec.validations[0].expression",
+        "warning": "/v1, Kind=Pod: ERROR: <input>:1:12: undefined field 'nothing'\n | object.spec.nothing == 1\n | ...........^\n",
+    }]);
+    assert_eq!(status["typeChecking"]["expressionWarnings"], warnings);
+    cluster.stop().await;
+}

@@ -9,6 +9,7 @@
 mod compiled;
 mod judge;
 mod parameters;
+pub mod type_check;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
