@@ -20,6 +20,7 @@ mod stub;
 mod webhook_answers;
 mod webhooks;
 mod wire;
+mod writes;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
