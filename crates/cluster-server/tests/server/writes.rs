@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use super::{Cluster, pod};
 
-fn config_map(metadata: Value) -> Value {
+fn config_map(metadata: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
 }
 
 #[tokio::test]
 async fn a_new_object_has_no_revision() {
     let cluster = Cluster::start().await;
-    let object = config_map(json!({"name": "c", "resourceVersion": "7"}));
+    let object = config_map(&json!({"name": "c", "resourceVersion": "7"}));
     let error = cluster.create("", "v1", "configmaps", "n", object).await;
     let error = error.expect_err("rejected");
     let expected = "resourceVersion should not be set on objects to be created";
@@ -23,7 +23,7 @@ async fn a_new_object_has_no_revision() {
 #[tokio::test]
 async fn an_update_that_misses_its_object_says_so_in_kubernetes_words() {
     let cluster = Cluster::start().await;
-    let object = config_map(json!({"name": "c"}));
+    let object = config_map(&json!({"name": "c"}));
     let created = cluster.create("", "v1", "configmaps", "n", object).await;
     let uid = created.expect("a ConfigMap").value["metadata"]["uid"].clone();
     let uid = uid.as_str().unwrap_or_default();
@@ -61,7 +61,7 @@ async fn an_update_that_misses_its_object_says_so_in_kubernetes_words() {
         let error = cluster
             .server
             .api()
-            .update(&ctx, &target, config_map(metadata))
+            .update(&ctx, &target, config_map(&metadata))
             .await;
         let error = error.expect_err("rejected");
         assert_eq!((error.code, error.message), (code, message));
