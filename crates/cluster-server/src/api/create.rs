@@ -10,6 +10,7 @@ use super::owners::{self, When};
 use super::{Api, Context, Target, admission_request, body, meta, versioned};
 use crate::admission::Operation;
 use crate::error::ApiError;
+use crate::kinds::event;
 use crate::managed;
 use crate::store::Object;
 
@@ -113,7 +114,12 @@ impl Api {
         }
         let stored = self
             .store
-            .create(&key, &target.namespace, &target.name, object)
+            .create(
+                &key,
+                &target.namespace,
+                &target.name,
+                event::stored(&target.resource, object),
+            )
             .await;
         stored
             .map(|object| versioned(&target.resource, object))

@@ -9,6 +9,7 @@ use super::{Api, Context, ListOptions, Target, admission_request, meta, versione
 use crate::admission::Operation;
 use crate::error::ApiError;
 use crate::field::{FieldError, Path};
+use crate::kinds::event;
 use crate::store::{Object, StoreError};
 
 /// Which object exactly is meant.
@@ -113,23 +114,16 @@ impl Api {
                         gone: false,
                     });
                 }
-                Step::Mark(marked) => {
-                    let key = target.resource.key();
-                    match self
-                        .store
-                        .update(&key, &target.namespace, &target.name, old.revision, marked)
-                        .await
-                    {
-                        Ok(object) => {
-                            return Ok(Deleted {
-                                object: versioned(&target.resource, object),
-                                gone: false,
-                            });
-                        }
-                        Err(StoreError::Conflict) => {}
-                        Err(error) => return Err(Self::store_error(target, error)),
+                Step::Mark(marked) => match self.mark(target, &old, marked).await {
+                    Ok(object) => {
+                        return Ok(Deleted {
+                            object: versioned(&target.resource, object),
+                            gone: false,
+                        });
                     }
-                }
+                    Err(StoreError::Conflict) => {}
+                    Err(error) => return Err(Self::store_error(target, error)),
+                },
             }
         }
         Err(ApiError::modified(
@@ -165,6 +159,19 @@ impl Api {
             }
         }
         Ok(out)
+    }
+
+    async fn mark(
+        &self,
+        target: &Target,
+        old: &Object,
+        marked: Value,
+    ) -> Result<Arc<Object>, StoreError> {
+        let key = target.resource.key();
+        let marked = event::stored(&target.resource, marked);
+        self.store
+            .update(&key, &target.namespace, &target.name, old.revision, marked)
+            .await
     }
 
     async fn remove(

@@ -157,7 +157,7 @@ fn unescaped(text: &str) -> Result<String, String> {
 
 /// 400. Kinds that convert field labels say it otherwise than those that leave it to the scheme.
 fn unsupported(resource: &Resource, field: &str) -> ApiError {
-    if resource.custom || selectable_of(&resource.key()).is_some() {
+    if resource.custom || selectable_of(resource).is_some() {
         return ApiError::bad_request(format!("field label not supported: {field}"));
     }
     let field = Value::from(field);
@@ -172,14 +172,14 @@ fn is_selectable(resource: &Resource, field: &str) -> bool {
         "metadata.namespace" if resource.custom => resource.namespaced,
         "metadata.namespace" => !matches!(&*resource.key(), "nodes" | "namespaces"),
         _ if resource.custom => resource.selectable_fields.iter().any(|f| f == field),
-        _ => selectable_of(&resource.key()).is_some_and(|own| own.contains(&field)),
+        _ => selectable_of(resource).is_some_and(|own| own.contains(&field)),
     }
 }
 
 /// Fields beside name and namespace, of the kinds that convert field labels.
-fn selectable_of(resource: &str) -> Option<&'static [&'static str]> {
-    Some(match resource {
-        "pods" => &[
+fn selectable_of(resource: &Resource) -> Option<&'static [&'static str]> {
+    Some(match (resource.group.as_str(), resource.plural.as_str()) {
+        ("", "pods") => &[
             "spec.nodeName",
             "spec.restartPolicy",
             "spec.schedulerName",
@@ -190,10 +190,10 @@ fn selectable_of(resource: &str) -> Option<&'static [&'static str]> {
             "status.podIPs",
             "status.nominatedNodeName",
         ],
-        "nodes" => &["spec.unschedulable"],
-        "namespaces" => &["status.phase"],
-        "secrets" => &["type"],
-        "events" => &[
+        ("", "nodes") => &["spec.unschedulable"],
+        ("", "namespaces") => &["status.phase"],
+        ("", "secrets") => &["type"],
+        ("", "events") => &[
             "involvedObject.kind",
             "involvedObject.namespace",
             "involvedObject.name",
@@ -206,7 +206,7 @@ fn selectable_of(resource: &str) -> Option<&'static [&'static str]> {
             "source",
             "type",
         ],
-        "events.events.k8s.io" => &[
+        ("events.k8s.io", "events") => &[
             "regarding.kind",
             "regarding.namespace",
             "regarding.name",

@@ -9,6 +9,7 @@ use super::{Api, Context, Target, admission_request, graceful, meta, versioned};
 use crate::admission::Operation;
 use crate::error::ApiError;
 use crate::field::{FieldError, Path};
+use crate::kinds::event;
 use crate::kinds::{Resource, metadata};
 use crate::managed;
 use crate::store::{Object, StoreError};
@@ -115,7 +116,13 @@ impl Api {
         }
         let stored = self
             .store
-            .update(&key, &target.namespace, &target.name, old.revision, new)
+            .update(
+                &key,
+                &target.namespace,
+                &target.name,
+                old.revision,
+                event::stored(&target.resource, new),
+            )
             .await;
         stored
             .map(|object| versioned(&target.resource, object))

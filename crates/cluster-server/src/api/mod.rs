@@ -44,7 +44,7 @@ use crate::authn::Authenticator;
 use crate::authz::Authorizer;
 use crate::clock::Clock;
 use crate::error::ApiError;
-use crate::kinds::{Kinds, Resource};
+use crate::kinds::{Kinds, Resource, event};
 use crate::pki::Pki;
 use crate::store::{Object, Store, StoreError};
 
@@ -164,6 +164,9 @@ impl Api {
 /// The object in the version that was asked for: custom resources are stored as they came and
 /// differ between versions in `apiVersion` only (conversion strategy `None`).
 fn versioned(resource: &Resource, object: Arc<Object>) -> Arc<Object> {
+    if event::is_younger(&resource.group, &resource.plural) {
+        return event::younger(&object);
+    }
     if !resource.custom || object.value["apiVersion"] == resource.api_version() {
         return object;
     }

@@ -117,7 +117,7 @@ pub static BUILTIN: &[Kind] = &[
         subresources: &[],
         decode: decode_as::<core::v1::Event>,
         schema: schema_of::<core::v1::Event>,
-        strategy: &super::node::EVENT,
+        strategy: &super::event::EVENT,
     },
     Kind {
         group: "",
@@ -177,7 +177,7 @@ pub static BUILTIN: &[Kind] = &[
         subresources: &[],
         decode: decode_as::<events::v1::Event>,
         schema: schema_of::<events::v1::Event>,
-        strategy: &super::node::EVENT,
+        strategy: &super::event::YOUNGER_EVENT,
     },
     Kind {
         group: "rbac.authorization.k8s.io",

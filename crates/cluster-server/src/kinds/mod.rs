@@ -12,6 +12,7 @@ pub mod api_service;
 mod builtin;
 pub mod config;
 pub mod decode;
+pub mod event;
 mod go;
 pub mod merging;
 pub mod metadata;

@@ -1,4 +1,4 @@
-//! Nodes, leases, events, classes: kinds with little that is particular.
+//! Nodes, leases, classes: kinds with little that is particular.
 
 use serde_json::{Value, json};
 
@@ -55,36 +55,6 @@ impl Strategy for NodeStrategy {
 
     fn validate_update(&self, _subresource: &str, new: &Value, _old: &Value) -> Vec<FieldError> {
         self.validate_create(new)
-    }
-}
-
-/// What is particular to Events, under either of their groups.
-pub struct EventStrategy;
-
-/// The strategy of Events.
-pub static EVENT: EventStrategy = EventStrategy;
-
-impl Strategy for EventStrategy {
-    fn validate_create(&self, object: &Value) -> Vec<FieldError> {
-        let involved = if object["regarding"].is_object() {
-            "regarding"
-        } else {
-            "involvedObject"
-        };
-        let of = object[involved]["namespace"].as_str().unwrap_or_default();
-        let own = object["metadata"]["namespace"].as_str().unwrap_or_default();
-        // An Event about an object without a namespace lives in `default`, or in kube-system.
-        let holds = of == own || (of.is_empty() && matches!(own, "default" | "kube-system"));
-        let field = Path::new("involvedObject.namespace");
-        if holds {
-            Vec::new()
-        } else {
-            vec![FieldError::invalid(
-                &field,
-                of,
-                "does not match event.namespace",
-            )]
-        }
     }
 }
 

@@ -102,8 +102,10 @@ impl Resource {
     }
 
     /// The store's name of the resource: `pods`, `widgets.example.com`.
+    ///
+    /// Events are one resource under two groups.
     pub fn key(&self) -> String {
-        if self.group.is_empty() {
+        if self.group.is_empty() || super::event::is_younger(&self.group, &self.plural) {
             self.plural.clone()
         } else {
             format!("{}.{}", self.plural, self.group)

@@ -1,4 +1,4 @@
-//! Budgets of disruption, and evictions that ask them.
+//! Budgets of disruption, evictions that ask them, and Events.
 
 use cluster_server::api::{Context, Evicted, Target};
 use cluster_server::error::ApiError;
@@ -123,6 +123,55 @@ async fn two_budgets_for_one_pod_are_one_too_many() {
                 "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
             )
         )
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_is_one_object_under_both_groups() {
+    let cluster = Cluster::start().await;
+    let event = json!({
+        "metadata": {"name": "e"}, "involvedObject": {"kind": "Pod", "name": "p", "namespace": "n"},
+        "reason": "Because", "message": "it was so", "type": "Normal", "count": 3,
+    });
+    let made = cluster.create("", "v1", "events", "n", event).await;
+    made.expect("an event");
+    let target = cluster.target("events.k8s.io", "v1", "events", "n", "e");
+    let api = cluster.server.api();
+    let seen = api.get(&target).expect("the same event").value.clone();
+    assert_eq!(
+        (
+            &seen["apiVersion"],
+            &seen["note"],
+            &seen["regarding"]["name"],
+            &seen["deprecatedCount"]
+        ),
+        (
+            &json!("events.k8s.io/v1"),
+            &json!("it was so"),
+            &json!("p"),
+            &json!(3)
+        )
+    );
+    assert!(seen.get("message").is_none());
+    let younger = json!({
+        "metadata": {"name": "f"}, "regarding": {"kind": "Pod", "name": "p", "namespace": "n"}, "type": "Warning",
+        "eventTime": "2026-01-01T00:00:00.000000Z", "reportingController": "example.com/c", "reportingInstance": "c-0",
+        "action": "Act", "reason": "Because", "note": "so",
+    });
+    let made = cluster
+        .create("events.k8s.io", "v1", "events", "n", younger)
+        .await;
+    assert_eq!(made.expect("an event").value["note"], "so");
+    let target = cluster.target("", "v1", "events", "n", "f");
+    let seen = api.get(&target).expect("the same event").value.clone();
+    assert_eq!(
+        (
+            &seen["apiVersion"],
+            &seen["message"],
+            &seen["reportingComponent"]
+        ),
+        (&json!("v1"), &json!("so"), &json!("example.com/c"))
     );
     cluster.stop().await;
 }
