@@ -431,13 +431,18 @@ async fn the_status_tells_what_expressions_would_stumble_over() {
         .watch(key, 0)
         .or_else(|_| store.watch(key, store.revision()))
         .expect("a watch");
-    let status = loop {
-        let stored = store.get(key, "", "p").expect("the policy");
-        if stored.value["status"]["observedGeneration"] == 1 {
-            break stored.value["status"].clone();
+    let looked_at = async {
+        loop {
+            let stored = store.get(key, "", "p").expect("the policy");
+            if stored.value["status"]["observedGeneration"] == 1 {
+                return stored.value["status"].clone();
+            }
+            watch.next().await.expect("a change");
         }
-        watch.next().await.expect("a change");
     };
+    let status = tokio::time::timeout(std::time::Duration::from_secs(30), looked_at)
+        .await
+        .expect("a status in time");
     let warnings = json!([{
         "fieldRef": "spec.validations[0].expression",
         "warning": "/v1, Kind=Pod: ERROR: <input>:1:12: undefined field 'nothing'\n | object.spec.nothing == 1\n | ...........^\n",
