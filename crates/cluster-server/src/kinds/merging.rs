@@ -73,6 +73,7 @@ const FIELDS: &[Merging] = &[
     row("ContainerStatus.allocatedResourcesStatus", Patch::ByKey("name"), Topology::Map(&["name"])),
     row("ContainerStatus.volumeMounts", Patch::ByKey("mountPath"), Topology::Map(&["mountPath"])),
     row("CustomResourceDefinitionStatus.conditions", Patch::Replace, Topology::Map(&["type"])),
+    row("Endpoint.addresses", Patch::Replace, Topology::Set),
     row("EphemeralContainer.env", Patch::ByKey("name"), Topology::Map(&["name"])),
     row("EphemeralContainer.ports", Patch::ByKey("containerPort"), Topology::Map(&["containerPort", "protocol"])),
     row("EphemeralContainer.volumeDevices", Patch::ByKey("devicePath"), Topology::Map(&["devicePath"])),

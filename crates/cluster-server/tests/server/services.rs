@@ -109,3 +109,23 @@ async fn a_service_that_promises_more_than_is_served_is_refused() {
     );
     cluster.stop().await;
 }
+
+#[tokio::test]
+async fn a_patch_finds_a_services_ports_by_their_number() {
+    let cluster = Cluster::start().await;
+    let spec = json!({"ports": [{"name": "a", "port": 80}, {"name": "b", "port": 443}]});
+    service(&cluster, "s", spec).await;
+    let patch = json!({"spec": {"ports": [{"port": 443, "targetPort": 8443}, {"$patch": "delete", "port": 80}]}});
+    let client = super::wire::Client::admin(&cluster)
+        .header("content-type", "application/strategic-merge-patch+json");
+    let answer = client
+        .send("PATCH", "/api/v1/namespaces/n/services/s", Some(&patch))
+        .await;
+    assert_eq!(
+        answer.json()["spec"]["ports"],
+        json!([{"name": "b", "port": 443, "protocol": "TCP", "targetPort": 8443}]),
+        "{}",
+        answer.text
+    );
+    cluster.stop().await;
+}
