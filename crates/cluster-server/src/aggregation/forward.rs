@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 use super::identity;
 use super::remote::{Remote, SendError};
 use crate::api::Api;
+use crate::audit::Trail;
 use crate::http::{BoxBody, empty, full};
 use crate::identity::User;
 
@@ -40,6 +41,8 @@ pub struct Caller<'a> {
     pub address: IpAddr,
     /// The request's name in the audit log of both servers.
     pub audit_id: &'a HeaderValue,
+    /// The request's audit event: complete when nothing more is passed on.
+    pub trail: &'a Trail,
 }
 
 /// Passes a request on to `remote`, and the answer back.
@@ -71,7 +74,7 @@ pub async fn forward(
         Err(SendError::Configuration(why)) => text(StatusCode::INTERNAL_SERVER_ERROR, &why),
         Err(error) => unreachable(&error.to_string(), upgrade),
         Ok(answer) => match client {
-            Some(client) => joined(client, answer),
+            Some(client) => joined(client, answer, caller.trail.clone()),
             None => answered(answer),
         },
     }
@@ -157,8 +160,12 @@ fn answered(answer: Response<Incoming>) -> Response<BoxBody> {
     response
 }
 
-/// Both legs as one connection, in both directions, until either side ends.
-fn joined(client: hyper::upgrade::OnUpgrade, mut answer: Response<Incoming>) -> Response<BoxBody> {
+/// Both legs as one connection, in both directions, until either side ends: the audit event is complete then.
+fn joined(
+    client: hyper::upgrade::OnUpgrade,
+    mut answer: Response<Incoming>,
+    trail: Trail,
+) -> Response<BoxBody> {
     let status = answer.status();
     if status != StatusCode::SWITCHING_PROTOCOLS {
         if status.as_u16() < 400 {
@@ -180,6 +187,7 @@ fn joined(client: hyper::upgrade::OnUpgrade, mut answer: Response<Incoming>) -> 
         if let Err(error) = copied {
             tracing::debug!(%error, "a stream was cut");
         }
+        drop(trail);
     });
     let mut response = Response::new(empty());
     *response.status_mut() = status;

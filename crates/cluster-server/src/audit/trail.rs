@@ -135,7 +135,7 @@ impl Trail {
     }
 
     /// Notes the answer: its code, and what it says (`LogResponseObject`). Of a request that takes its time this is
-    /// the stage ResponseStarted, of any other ResponseComplete.
+    /// the stage ResponseStarted.
     pub(crate) fn answered(&self, code: u16, shown: Option<&Bytes>) {
         let Some(inner) = &self.0 else { return };
         if inner.finished.load(Ordering::Acquire) {
@@ -149,13 +149,18 @@ impl Trail {
             event.answer(code, status.as_ref());
             event.response_object = object.map(|object| inner.shown(object));
         });
-        match inner.pace {
-            Pace::Short => inner.complete(),
-            Pace::Long => drop(inner.write(Stage::ResponseStarted)),
-            Pace::Refused => {
-                inner.write(Stage::ResponseStarted);
-                inner.finished.store(true, Ordering::Release);
-            }
+        if inner.pace != Pace::Short {
+            inner.write(Stage::ResponseStarted);
+        }
+        if inner.pace == Pace::Refused {
+            inner.finished.store(true, Ordering::Release);
+        }
+    }
+
+    /// Writes the stage ResponseComplete: nothing more will be sent.
+    pub(crate) fn complete(&self) {
+        if let Some(inner) = &self.0 {
+            inner.complete();
         }
     }
 

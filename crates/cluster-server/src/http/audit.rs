@@ -8,7 +8,7 @@ use hyper::body::{Body, Incoming};
 use uuid::Uuid;
 
 use super::listen::Peer;
-use super::respond::{BoxBody, Shown};
+use super::respond::{BoxBody, Whole};
 use crate::audit::{Received, Trail};
 use crate::clock::Clock;
 
@@ -50,15 +50,17 @@ pub(super) fn answered(
     trail: Trail,
     audit_id: HeaderValue,
 ) -> Response<BoxBody> {
-    let shown = response.extensions_mut().remove::<Shown>();
+    let whole = response.extensions_mut().remove::<Whole>();
     let status = response.status();
-    trail.answered(status.as_u16(), shown.map(|shown| shown.0).as_ref());
+    let shown = whole.as_ref().and_then(|whole| whole.0.as_ref());
+    trail.answered(status.as_u16(), shown);
     if status == StatusCode::SWITCHING_PROTOCOLS {
-        // The headers are the node's; whoever copies the bytes holds the trail.
+        // The headers are the other server's; whoever copies the bytes holds the trail.
         return response;
     }
     response.headers_mut().insert(AUDIT_ID, audit_id);
-    if response.body().is_end_stream() || response.body().size_hint().exact().is_some() {
+    if whole.is_some() || response.body().is_end_stream() {
+        trail.complete();
         return response;
     }
     response.map(|body| {

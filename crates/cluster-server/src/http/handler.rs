@@ -150,9 +150,20 @@ impl Handler {
         warnings: &Warnings,
         trail: &mut Trail,
     ) -> Result<Response<BoxBody>, ApiError> {
-        let deadline = limits::deadline(&asked.query, &asked.route.attributes);
+        let attributes = &asked.route.attributes;
+        let deadline = match limits::deadline(&asked.query, attributes) {
+            Ok(deadline) => deadline,
+            Err(error) => {
+                // Refused before anybody knows who asks (`withFailedRequestAudit`).
+                if let Some(auditor) = &self.auditor {
+                    let received = audit::received(&request, audit_id, peer, &self.api.clock);
+                    *trail = Trail::begin(auditor, &received, None, attributes);
+                }
+                return Err(error);
+            }
+        };
         let answer = self.answer(request, asked, peer, audit_id, warnings, trail);
-        match deadline? {
+        match deadline {
             None => answer.await,
             Some(deadline) => tokio::time::timeout(deadline, answer)
                 .await
@@ -205,6 +216,7 @@ impl Handler {
                 user: &context.user,
                 address: peer.address.ip(),
                 audit_id,
+                trail: &context.trail,
             };
             return Ok(aggregation::forward(&self.api, &remote, caller, request).await);
         }

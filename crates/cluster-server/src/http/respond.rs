@@ -19,9 +19,9 @@ const GZIP_FROM: usize = 128 * 1024;
 /// `defaultGzipContentEncodingLevel`.
 const GZIP_LEVEL: u32 = 4;
 
-/// The JSON of an answer before it is compressed: what its audit event shows.
-#[derive(Debug, Clone)]
-pub(super) struct Shown(pub(super) Bytes);
+/// An answer that is all in memory, with its JSON before it is compressed: what its audit event shows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Whole(pub(super) Option<Bytes>);
 
 /// A body of these bytes.
 pub fn full(bytes: impl Into<Bytes>) -> BoxBody {
@@ -86,10 +86,10 @@ impl Answer {
 
     /// The answer as a response, with the request's warnings.
     pub(super) fn into_response(self, warnings: &Warnings, wire: Wire) -> Response<BoxBody> {
-        let (mut shown, mut extra) = (None, Vec::new());
+        let (mut whole, mut extra) = (Whole::default(), Vec::new());
         let (code, kind, bytes) = match self {
             Self::Json(code, bytes) => {
-                shown = Some(Shown(bytes.clone()));
+                whole.0 = Some(bytes.clone());
                 let (kind, bytes) = written(bytes, wire);
                 (code, kind, bytes)
             }
@@ -141,9 +141,7 @@ impl Answer {
             );
         }
         warn(headers, warnings);
-        if let Some(shown) = shown {
-            response.extensions_mut().insert(shown);
-        }
+        response.extensions_mut().insert(whole);
         response
     }
 }

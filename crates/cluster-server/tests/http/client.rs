@@ -103,7 +103,7 @@ impl Cluster {
     }
 
     /// Waits until there is something at the path: the controllers make it.
-    async fn wait_for(&self, path: &str) {
+    pub(crate) async fn wait_for(&self, path: &str) {
         while self.json(&Wanted::new("GET", path)).await.0 != 200 {
             tokio::task::yield_now().await;
         }

@@ -268,3 +268,51 @@ async fn a_namespace_is_asked_about_by_its_own_name() {
     assert_eq!(stub.asked()[0]["name"], "made");
     cluster.stop().await;
 }
+
+#[tokio::test]
+async fn the_audit_event_tells_what_webhooks_did() {
+    let check = async |level: Level, answer: fn(&Value) -> Value, expected: &[(&str, &str)]| {
+        let cluster = Cluster::start().await;
+        let stub = Stub::start(&cluster.server, answer).await;
+        let hook = stub.hook("m.example.com", &["CREATE"], &["pods"]);
+        configure(&cluster, "mutatingwebhookconfigurations", &[hook]).await;
+        let ctx = Context {
+            annotations: Annotations::at(level),
+            ..Context::system("test")
+        };
+        // Refused or not: either is told.
+        drop(
+            cluster
+                .create_as(&ctx, "", "v1", "pods", "n", pod("p"))
+                .await,
+        );
+        let all = ctx.annotations.all();
+        let all: Vec<_> = all
+            .iter()
+            .filter(|(key, _)| !key.starts_with("pod-security"))
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(all, expected, "{level:?}");
+        cluster.stop().await;
+    };
+    let place = "webhook.admission.k8s.io/round_0_index_0";
+    let mutation = format!("mutation.{place}");
+    let note =
+        r#"{"configuration":"mutatingwebhookconfigurations","webhook":"m.example.com","mutated":"#;
+    let (yes, no) = (format!("{note}true}}"), format!("{note}false}}"));
+    let label: fn(&Value) -> Value =
+        |_| patch(&json!([{"op": "add", "path": "/metadata/labels", "value": {"a": "b"}}]));
+    check(Level::Metadata, label, &[(&mutation, &yes)]).await;
+    let operations = r#"{"configuration":"mutatingwebhookconfigurations","webhook":"m.example.com","patch":[{"op":"add","path":"/metadata/labels","value":{"a":"b"}}],"patchType":"JSONPatch"}"#;
+    let change = format!("patch.{place}");
+    check(
+        Level::Request,
+        label,
+        &[(&mutation, &yes), (&change, operations)],
+    )
+    .await;
+    check(Level::Request, |_| patch(&json!([])), &[(&mutation, &no)]).await;
+    let refuse = |_: &Value| json!({"allowed": false, "auditAnnotations": {"why": "x", "no/key/at all": "y"}});
+    let why = "m.example.com/why";
+    check(Level::Metadata, refuse, &[(why, "x"), (&mutation, &no)]).await;
+}

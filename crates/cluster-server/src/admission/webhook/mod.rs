@@ -19,6 +19,7 @@ pub(super) use client::Client;
 use super::{Chain, Operation, Request};
 use crate::audit::Level;
 use crate::error::ApiError;
+use crate::kinds::names;
 use crate::store::Store;
 use answer::{Answer, Half};
 use call::CallError;
@@ -157,9 +158,12 @@ fn settle(
         Ok(answer) => {
             request.warnings.extend(answer.warnings.iter().cloned());
             for (key, value) in &answer.annotations {
-                request
-                    .annotations
-                    .insert(format!("{}/{key}", hook.name), value.clone());
+                let key = format!("{}/{key}", hook.name);
+                if names::qualified(&key).is_empty() {
+                    request.annotations.insert(key, value.clone());
+                } else {
+                    tracing::warn!(key, "no key of an audit annotation");
+                }
             }
             match &answer.refusal {
                 Some(refusal) => Err(refusal.clone()),

@@ -334,3 +334,70 @@ async fn an_answer_has_an_audit_id_even_without_a_policy() {
     assert!(uuid::Uuid::parse_str(id).is_ok(), "{id}");
     cluster.stop().await;
 }
+
+#[tokio::test]
+async fn pod_security_tells_what_it_enforced() {
+    let audited = Audited::start(metadata()).await;
+    let policy =
+        |event: &Value| event["annotations"]["pod-security.kubernetes.io/enforce-policy"].clone();
+    let create = Wanted::new("POST", PODS).body(JSON, &pod("a").to_string());
+    assert_eq!(policy(&audited.complete(create).await), "privileged:latest");
+
+    let namespace = json!({"metadata": {"name": "strict", "labels": {
+        "pod-security.kubernetes.io/enforce": "baseline", "pod-security.kubernetes.io/audit": "restricted"}}});
+    audited
+        .cluster
+        .create("/api/v1/namespaces", &namespace)
+        .await;
+    let mut host = pod("b");
+    host["spec"]["hostNetwork"] = true.into();
+    let account = "/api/v1/namespaces/strict/serviceaccounts/default";
+    audited.cluster.wait_for(account).await;
+    let create =
+        Wanted::new("POST", "/api/v1/namespaces/strict/pods").body(JSON, &host.to_string());
+    let event = audited.complete(create).await;
+    assert_eq!(event["responseStatus"]["code"], 403, "{event}");
+    assert_eq!(policy(&event), "baseline:latest");
+    let violations = &event["annotations"]["pod-security.kubernetes.io/audit-violations"];
+    let head = "would violate PodSecurity \"restricted:latest\": ";
+    assert!(
+        violations
+            .as_str()
+            .is_some_and(|text| text.starts_with(head)),
+        "{event}"
+    );
+    audited.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_does_not_start_with_a_policy_that_it_cannot_use() {
+    let check = async |rules: Value, expected: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = cluster_server::Config {
+            data_dir: folder.path().to_owned(),
+            listen: "127.0.0.1:0".parse().expect("an address"),
+            bare: true,
+            clock: cluster_server::clock::Clock::system(),
+            audit: Some(AuditConfig {
+                policy_file: policy(folder.path(), &rules),
+                log: None,
+                webhook: None,
+            }),
+        };
+        let error = cluster_server::Server::start(config).await.map(|_| ());
+        let mut cause: Option<&dyn std::error::Error> =
+            Some(&error.expect_err("it does not start"));
+        let mut text = String::new();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        assert!(text.contains(expected), "{text}");
+    };
+    check(
+        json!([]),
+        "loading audit policy file: loaded illegal policy with 0 rules",
+    )
+    .await;
+    check(json!([{}]), "rules[0].level: Required value").await;
+}
