@@ -69,9 +69,7 @@ pub(super) fn validate(store: &Store, request: &mut Request) -> Result<(), ApiEr
         request.resource.resource.as_str(),
     );
     match (group, resource) {
-        ("", "pods")
-            if !IGNORED.contains(&request.subresource.as_str()) && is_significant(request) =>
-        {
+        ("", "pods") if !IGNORED.contains(&request.subresource.as_str()) => {
             let pod = request.object.clone().unwrap_or_default();
             judge(store, request, &pod, true)
         }
@@ -131,6 +129,9 @@ fn judge(store: &Store, request: &mut Request, pod: &Value, enforce: bool) -> Re
         if enforce {
             note(request, "enforce-policy", "privileged:latest".to_owned());
         }
+        return Ok(());
+    }
+    if enforce && !is_significant(request) {
         return Ok(());
     }
     if !errors.is_empty() {
