@@ -166,7 +166,6 @@ async fn a_request_reaches_the_other_server_with_the_callers_identity_and_no_oth
     let extension = Extension::start(&cluster).await;
     extension.register(&cluster).await;
     let client = Client::admin(&cluster)
-        .header("audit-id", "the-same")
         .header("x-remote-user", "root")
         .header("x-remote-group", "somebody-else")
         .header("x-remote-extra-scopes", "all")
@@ -186,7 +185,6 @@ async fn a_request_reaches_the_other_server_with_the_callers_identity_and_no_oth
         json!(others),
         json!([
             "accept: application/json",
-            "audit-id: the-same",
             "host: 127.0.0.1",
             "x-forwarded-for: 10.0.0.1, 127.0.0.1",
             "x-remote-group: system:authenticated",
