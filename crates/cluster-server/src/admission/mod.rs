@@ -76,6 +76,7 @@ impl Chain {
         request.settle_namespace();
         service_account::validate(&self.store, request)?;
         pod_security::validate(&self.store, request)?;
+        pod_defaults::validate(&self.store, request)?;
         policy::validate(self, request)?;
         webhook::validate(self, request).await
     }

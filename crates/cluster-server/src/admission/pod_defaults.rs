@@ -43,6 +43,35 @@ fn amend(store: &Store, request: &Request, spec: &mut Value) -> Result<(), ApiEr
     Ok(())
 }
 
+/// What a Pod takes beyond its containers is said by its RuntimeClass alone.
+pub(super) fn validate(store: &Store, request: &Request) -> Result<(), ApiError> {
+    let Some(pod) = &request.object else {
+        return Ok(());
+    };
+    if request.operation != Operation::Create || !request.is_core("pods", "") {
+        return Ok(());
+    }
+    let (spec, overhead) = (&pod["spec"], &pod["spec"]["overhead"]);
+    let class = spec["runtimeClassName"]
+        .as_str()
+        .and_then(|name| store.get("runtimeclasses.node.k8s.io", "", name));
+    let defined = class
+        .as_ref()
+        .map(|class| &class.value["overhead"]["podFixed"])
+        .filter(|fixed| !fixed.is_null());
+    match defined {
+        Some(fixed) if fixed != overhead => Err(request.forbidden(
+            "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead",
+        )),
+        None if overhead.as_object().is_some_and(|held| !held.is_empty()) => {
+            Err(request.forbidden(
+                "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn prioritize(store: &Store, request: &Request, spec: &mut Value) -> Result<(), ApiError> {
     let named = spec["priorityClassName"]
         .as_str()
@@ -160,8 +189,12 @@ fn follow_runtime_class(
         .flatten()
     {
         if !spec["nodeSelector"][key].is_null() && spec["nodeSelector"][key] != *value {
+            let (wanted, own) = (
+                value.as_str().unwrap_or_default(),
+                spec["nodeSelector"][key].as_str().unwrap_or_default(),
+            );
             let why = format!(
-                "conflict: runtimeClass.scheduling.nodeSelector[{key}] and pod.spec.nodeSelector[{key}] differ"
+                "conflict: runtimeClass.scheduling.nodeSelector[{key}] = {wanted}; pod.spec.nodeSelector[{key}] = {own}"
             );
             return Err(request.forbidden(&why));
         }

@@ -69,7 +69,7 @@ pub static BUILTIN: &[Kind] = &[
         categories: &["all"],
         namespaced: true,
         verbs: ALL,
-        subresources: &["status", "ephemeralcontainers"],
+        subresources: &["status", "ephemeralcontainers", "resize"],
         decode: decode_as::<core::v1::Pod>,
         schema: schema_of::<core::v1::Pod>,
         strategy: &super::pod::POD,

@@ -14,6 +14,7 @@ mod disruption;
 mod identity;
 mod impersonation;
 mod ownership;
+mod pods;
 mod rbac;
 mod services;
 mod stub;

@@ -2,12 +2,84 @@
 
 use serde_json::{Map, Value, json};
 
+use super::amounts;
+
 /// Fills in a Pod as `SetObjectDefaults_Pod` does.
 pub(super) fn pod(pod: &mut Value) {
-    if let Some(spec) = pod["spec"].as_object_mut() {
-        pod_spec(spec);
+    let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) else {
+        return;
+    };
+    pod_spec(spec);
+    set_if_absent(spec, "enableServiceLinks", true);
+    let host_network = spec.get("hostNetwork") == Some(&Value::Bool(true));
+    for list in ["initContainers", "containers"] {
+        each(spec, list, |ctr| {
+            requests_from_limits(ctr);
+            if host_network {
+                each(ctr, "ports", |port| {
+                    let number = port.get("containerPort").and_then(Value::as_i64);
+                    set_number(port, "hostPort", number.unwrap_or(0));
+                });
+            }
+        });
+    }
+    requests_of_pod(&mut pod["spec"]);
+}
+
+/// A Pod that limits itself asks for what its containers ask for, or for its limits.
+fn requests_of_pod(spec: &mut Value) {
+    let limits = spec["resources"]["limits"].as_object().cloned();
+    let Some(limits) = limits.filter(|limits| !limits.is_empty()) else {
+        return;
+    };
+    let supported = |name: &str| matches!(name, "cpu" | "memory") || name.starts_with("hugepages-");
+    let held = spec["resources"]["requests"].as_object().cloned();
+    let mut requests = held.unwrap_or_default();
+    for (name, amount) in amounts::of_containers(spec) {
+        // Huge pages cannot be promised twice.
+        if supported(&name) && !name.starts_with("hugepages-") {
+            let amount = amount.to_string();
+            requests.entry(name).or_insert_with(|| amount.into());
+        }
+    }
+    for (name, limit) in limits.into_iter().filter(|(name, _)| supported(name)) {
+        requests.entry(name).or_insert(limit);
+    }
+    if !requests.is_empty() {
+        spec["resources"]["requests"] = requests.into();
     }
 }
+
+fn set_if_absent(map: &mut Map<String, Value>, field: &str, value: impl Into<Value>) {
+    if map.get(field).is_none_or(Value::is_null) {
+        map.insert(field.to_owned(), value.into());
+    }
+}
+
+/// What sources of attached storage are without a word.
+const ATTACHED: &[(&str, &[(&str, &str)])] = &[
+    ("iscsi", &[("iscsiInterface", "default")]),
+    (
+        "rbd",
+        &[
+            ("pool", "rbd"),
+            ("user", "admin"),
+            ("keyring", "/etc/ceph/keyring"),
+        ],
+    ),
+    (
+        "azureDisk",
+        &[
+            ("cachingMode", "ReadWrite"),
+            ("kind", "Shared"),
+            ("fsType", "ext4"),
+        ],
+    ),
+    (
+        "scaleIO",
+        &[("storageMode", "ThinProvisioned"), ("fsType", "xfs")],
+    ),
+];
 
 fn set(map: &mut Map<String, Value>, field: &str, value: impl Into<Value>) {
     let empty = map
@@ -45,12 +117,11 @@ fn inside(map: &mut Map<String, Value>, field: &str, action: impl FnOnce(&mut Ma
     }
 }
 
-/// Fills in a Pod's spec, also that of a template.
+/// Fills in a Pod's spec, or that of a template, of which a Pod's own defaults are made later.
 pub(crate) fn pod_spec(spec: &mut Map<String, Value>) {
     set(spec, "dnsPolicy", "ClusterFirst");
     set(spec, "restartPolicy", "Always");
     set(spec, "schedulerName", "default-scheduler");
-    set(spec, "enableServiceLinks", true);
     set(spec, "securityContext", json!({}));
     match spec
         .get("terminationGracePeriodSeconds")
@@ -63,23 +134,9 @@ pub(crate) fn pod_spec(spec: &mut Map<String, Value>) {
         Some(_) => {}
     }
     same_service_account(spec);
-    let host_network = spec.get("hostNetwork") == Some(&Value::Bool(true));
-    for list in ["initContainers", "containers"] {
-        each(spec, list, |ctr| {
-            container(ctr);
-            requests_from_limits(ctr);
-            if host_network {
-                each(ctr, "ports", |port| {
-                    let container_port = port
-                        .get("containerPort")
-                        .and_then(Value::as_i64)
-                        .unwrap_or(0);
-                    set_number(port, "hostPort", container_port);
-                });
-            }
-        });
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        each(spec, list, container);
     }
-    each(spec, "ephemeralContainers", container);
     each(spec, "volumes", volume);
 }
 
@@ -242,8 +299,15 @@ fn volume(volume: &mut Map<String, Value>) {
         };
         set(image, "pullPolicy", policy);
     });
-    inside(volume, "iscsi", |iscsi| {
-        set(iscsi, "iscsiInterface", "default");
+    for (kind, fields) in ATTACHED {
+        inside(volume, kind, |source| {
+            for (field, value) in *fields {
+                set(source, field, *value);
+            }
+        });
+    }
+    inside(volume, "azureDisk", |disk| {
+        set_if_absent(disk, "readOnly", false);
     });
     inside(volume, "ephemeral", |ephemeral| {
         inside(ephemeral, "volumeClaimTemplate", |template| {
@@ -291,6 +355,18 @@ mod tests {
         assert_eq!(
             object["spec"]["ephemeralContainers"][0]["resources"],
             json!({"limits": {"cpu": "1"}})
+        );
+    }
+
+    #[test]
+    fn a_pod_that_limits_itself_asks_for_what_its_containers_ask_for() {
+        let mut object = json!({"spec": {"resources": {"limits": {"cpu": "4", "memory": "1Gi"}},
+            "containers": [{"name": "a", "image": "a:1", "resources": {"requests": {"cpu": "1"}}},
+                {"name": "b", "image": "a:1", "resources": {"requests": {"cpu": "500m"}}}]}});
+        pod(&mut object);
+        assert_eq!(
+            object["spec"]["resources"]["requests"],
+            json!({"cpu": "1500m", "memory": "1Gi"})
         );
     }
 }

@@ -7,6 +7,8 @@ mod derived;
 mod diff;
 mod dropped;
 mod internal;
+#[cfg(test)]
+mod properties;
 mod qos;
 mod update;
 mod validate;

@@ -20,6 +20,20 @@ fn amounts(container: &Value, kind: &str) -> BTreeMap<String, Quantity> {
 
 /// `Guaranteed`, `Burstable` or `BestEffort`. Ephemeral containers do not count.
 pub(super) fn class(pod: &Value) -> &'static str {
+    // A Pod that has resources of its own is judged by them alone.
+    let own = &pod["spec"];
+    let held = |kind: &str| {
+        let amounts = own["resources"][kind].as_object();
+        amounts.is_some_and(|amounts| !amounts.is_empty())
+    };
+    if held("requests") || held("limits") {
+        let (requests, limits) = (amounts(own, "requests"), amounts(own, "limits"));
+        return match (requests.is_empty() && limits.is_empty(), requests == limits) {
+            (true, _) => "BestEffort",
+            (false, true) if limits.len() == 2 => "Guaranteed",
+            _ => "Burstable",
+        };
+    }
     let lists = [&pod["spec"]["initContainers"], &pod["spec"]["containers"]];
     let containers = || lists.iter().filter_map(|list| list.as_array()).flatten();
     let mut asks = false;
