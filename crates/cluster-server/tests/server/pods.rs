@@ -221,6 +221,7 @@ async fn a_gated_pod_may_be_narrowed_and_a_running_one_resized() {
         let patch = Patch {
             kind: PatchType::Merge,
             bytes: patch.to_string().into(),
+            repeated: None,
         };
         let done = cluster.server.api().patch(&ctx, &target, &patch).await;
         done.map(|done| done.object.value.clone())
