@@ -16,6 +16,7 @@ mod impersonation;
 mod ownership;
 mod pods;
 mod rbac;
+mod recorded;
 mod services;
 mod stub;
 mod webhook_answers;
@@ -27,6 +28,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use cluster_server::api::{Context, Target};
+use cluster_server::audit::AuditConfig;
 use cluster_server::clock::Clock;
 use cluster_server::error::ApiError;
 use cluster_server::identity::User;
@@ -37,11 +39,15 @@ use serde_json::{Value, json};
 /// A server in a directory that goes away with it.
 struct Cluster {
     server: Server,
-    _data_dir: tempfile::TempDir,
+    data_dir: tempfile::TempDir,
 }
 
 impl Cluster {
     async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    async fn start_with(audit: Option<AuditConfig>) -> Self {
         let data_dir = tempfile::tempdir().expect("a directory");
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
         let config = Config {
@@ -49,11 +55,11 @@ impl Cluster {
             listen,
             bare: true,
             clock: Clock::system(),
-            audit: None,
+            audit,
         };
         let cluster = Self {
             server: Server::start(config).await.expect("a server"),
-            _data_dir: data_dir,
+            data_dir,
         };
         cluster
             .ensure(
@@ -144,6 +150,13 @@ impl Cluster {
 
     async fn create_pod(&self, name: &str) -> Result<Arc<Object>, ApiError> {
         self.create("", "v1", "pods", "n", pod(name)).await
+    }
+
+    /// The bearer token of one of the four people.
+    fn token_of(&self, person: &str) -> String {
+        let users = std::fs::read(self.data_dir.path().join("users.json")).expect("users");
+        let users: Value = serde_json::from_slice(&users).expect("JSON");
+        users[person].as_str().expect("a token").to_owned()
     }
 
     async fn stop(self) {

@@ -32,7 +32,8 @@ pub(crate) struct Stub {
 
 impl Stub {
     /// Listens, and answers each `request` of a review with the `response` that `respond` makes of it (the uid is
-    /// added if it is missing). A `raw` in it is the whole answer: `status`, `location`, `body`.
+    /// added if it is missing). A `raw` in it is the whole answer: `status`, `location`, `body`. Of what is no review it sees
+    /// the `url` alone.
     pub(crate) async fn start(
         server: &Server,
         respond: impl Fn(&Value) -> Value + Send + Sync + 'static,
@@ -145,6 +146,7 @@ async fn answer(
         .unwrap_or_default();
     let review: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let mut question = review["request"].clone();
+    question["url"] = query.into();
     let mut response = respond(&question);
     if let Some(raw) = response.get("raw") {
         return Ok(raw_answer(raw));
@@ -152,7 +154,6 @@ async fn answer(
     if response.get("uid").is_none() {
         response["uid"] = question["uid"].clone();
     }
-    question["url"] = query.into();
     asked.lock().expect("no panic").push(question);
     let answer = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
     Ok(Response::new(Full::new(Bytes::from(answer.to_string()))))
