@@ -141,7 +141,7 @@ async fn a_watch_tells_every_change_once_and_in_order() {
             (change.kind, change.object.revision),
             (kind, object.revision)
         );
-        assert_eq!(change.previous.as_ref().map(|p| p.revision), previous);
+        assert_eq!(change.previous().map(|p| p.revision), previous);
     }
     assert!(watch.try_next().expect("no error").is_none());
 }

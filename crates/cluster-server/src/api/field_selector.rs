@@ -1,6 +1,7 @@
 //! Field selectors as they stand in a query (`k8s.io/apimachinery/pkg/fields`), and the fields that each kind can be
 //! selected by (`AddFieldLabelConversionFunc` and `GetAttrs` of the kinds' packages).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
@@ -223,7 +224,7 @@ fn selectable_of(resource: &Resource) -> Option<&'static [&'static str]> {
 }
 
 /// A field as text: what a selector compares.
-fn field_text(object: &Value, field: &str) -> String {
+fn field_text<'a>(object: &'a Value, field: &str) -> Cow<'a, str> {
     let at = |path: &str| path.split('.').fold(object, |at, part| &at[part]);
     let or = |first: &str, second: &str| match at(first) {
         Value::Null => text(at(second)),
@@ -236,25 +237,27 @@ fn field_text(object: &Value, field: &str) -> String {
         return or(field, &format!("involvedObject.{rest}"));
     }
     match field {
-        "source" => match &*or("source.component", "deprecatedSource.component") {
-            "" => or("reportingComponent", "reportingController"),
-            component => component.to_owned(),
+        "source" => match or("source.component", "deprecatedSource.component") {
+            none if none.is_empty() => or("reportingComponent", "reportingController"),
+            component => component,
         },
         "reportingComponent" | "reportingController" => {
             or("reportingComponent", "reportingController")
         }
-        "spec.unschedulable" | "spec.hostNetwork" => (at(field) == true).to_string(),
+        "spec.unschedulable" | "spec.hostNetwork" => {
+            Cow::Borrowed(if at(field) == true { "true" } else { "false" })
+        }
         // It may be asked for, and no Pod has it (`ToSelectableFields`).
-        "status.podIPs" => String::new(),
+        "status.podIPs" => Cow::Borrowed(""),
         _ => text(at(field)),
     }
 }
 
-fn text(value: &Value) -> String {
+fn text(value: &Value) -> Cow<'_, str> {
     match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Null => Cow::Borrowed(""),
+        other => Cow::Owned(other.to_string()),
     }
 }
 

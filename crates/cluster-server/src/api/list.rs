@@ -66,8 +66,8 @@ pub struct List {
 /// What is listed, before pages and selectors.
 struct Scope<'a> {
     namespace: Option<&'a str>,
-    /// One object by its name: such a list has no pages.
-    single: bool,
+    /// The one object that is listed, if it is one: such a list has no pages.
+    name: Option<&'a str>,
 }
 
 impl Api {
@@ -83,7 +83,7 @@ impl Api {
         let resource = target.resource.key();
         let scope = Scope::of(target, options);
         let token = match &*options.continue_token {
-            token if token.is_empty() || scope.single => None,
+            token if token.is_empty() || scope.name.is_some() => None,
             token => Some(ContinueToken::decode(token)?),
         };
         let at = match (&token, options.at) {
@@ -106,7 +106,14 @@ impl Api {
                 let past = past.map_err(|_| expired(token.as_ref()))?;
                 (past, revision)
             }
-            _ => self.store.list(&resource, scope.namespace),
+            _ => match scope.name {
+                Some(name) => {
+                    let namespace = scope.namespace.unwrap_or_default();
+                    let (object, revision) = self.store.list_one(&resource, namespace, name);
+                    (Vec::from_iter(object), revision)
+                }
+                None => self.store.list(&resource, scope.namespace),
+            },
         };
         let start = token.as_ref().map_or("", |token| &token.start);
         let begin = objects.partition_point(|object| *scope.path(object) < *start);
@@ -128,10 +135,11 @@ impl<'a> Scope<'a> {
         let namespace = Some(&*target.namespace)
             .filter(|namespace| !namespace.is_empty())
             .or_else(selected);
-        let named = options.fields.required("metadata.name").is_some();
+        let whole = namespace.is_some() || !target.resource.namespaced;
+        let named = options.fields.required("metadata.name");
         Self {
             namespace,
-            single: named && (namespace.is_some() || !target.resource.namespaced),
+            name: named.filter(|_| whole),
         }
     }
 
@@ -156,7 +164,7 @@ fn page(objects: &[Arc<Object>], options: &ListOptions, revision: u64, scope: &S
         ..List::default()
     };
     // A list of whichever revision has no pages: a watch cache gives all that it has.
-    let unlimited = options.limit == 0 || options.at == At::Any || scope.single;
+    let unlimited = options.limit == 0 || options.at == At::Any || scope.name.is_some();
     for (at, object) in objects.iter().enumerate() {
         if !options.selects(&object.value) {
             continue;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Instant, Sleep};
 
 use super::{Api, At, ListOptions, Target, meta, versioned};
@@ -210,33 +210,24 @@ impl WatchStream {
         if !self.namespace.is_empty() && meta(object, "namespace") != self.namespace {
             return None;
         }
-        let selects = |object: &Arc<Object>| self.options.select.selects(&object.value);
-        let before = change.previous.as_ref().is_some_and(selects);
-        let now = change.kind != EventType::Deleted && selects(&change.object);
-        let (kind, object) = match (before, now) {
+        let select = &self.options.select;
+        let before = change.value_before().is_some_and(|v| select.selects(v));
+        let now = change.kind != EventType::Deleted && select.selects(object);
+        let kind = match (before, now) {
             (false, false) => return None,
-            (false, true) => ("ADDED", Arc::clone(&change.object)),
-            (true, true) => ("MODIFIED", Arc::clone(&change.object)),
-            (true, false) if change.kind == EventType::Deleted => {
-                ("DELETED", Arc::clone(&change.object))
-            }
-            (true, false) => {
-                // It left the selection: its last selected state, at the revision of leaving.
-                let mut value = change
-                    .previous
-                    .as_ref()
-                    .map_or(Value::Null, |previous| previous.value.clone());
-                value["metadata"]["resourceVersion"] = change.object.revision.to_string().into();
-                (
-                    "DELETED",
-                    Arc::new(Object::new(value, change.object.revision)),
-                )
-            }
+            (false, true) => "ADDED",
+            (true, true) => "MODIFIED",
+            (true, false) => "DELETED",
         };
-        Some(Event {
-            kind,
-            object: versioned(&self.resource, object),
-        })
+        // Of what left the selection its last selected state is told, at the revision of leaving.
+        let object = if kind == "DELETED" && change.kind != EventType::Deleted {
+            versioned(&self.resource, change.left())
+        } else {
+            change.converted(&self.resource.api_version(), |object| {
+                versioned(&self.resource, object)
+            })
+        };
+        Some(Event { kind, object })
     }
 }
 

@@ -19,6 +19,9 @@ use crate::error::ApiError;
 /// Events that are there at once go out together, up to so many bytes.
 const CHUNK: usize = 64 * 1024;
 
+/// As long as what is around an object in its line, at most.
+const LINE: usize = 40;
+
 struct State {
     watch: WatchStream,
     end: std::pin::Pin<Box<tokio::time::Sleep>>,
@@ -108,6 +111,7 @@ impl Writer {
                 Bytes::from(self.table(event, include).to_string())
             }
         };
+        out.reserve(object.len() + LINE);
         out.put_slice(b"{\"type\":\"");
         out.put_slice(event.kind.as_bytes());
         out.put_slice(b"\",\"object\":");

@@ -71,22 +71,42 @@ pub(super) fn check_count(operations: &[Operation]) -> Result<(), PatchError> {
     Ok(())
 }
 
-/// The object after all operations, one after the other. What they copy is weighed: each `copy` may double the
-/// object.
+/// What the `copy` operations of one patch have added so far. Each may double the object, so a short patch could make
+/// gigabytes.
+#[derive(Debug, Default)]
+pub(crate) struct Copied(usize);
+
+impl Copied {
+    /// Adds what `operation` is about to copy in `object`; an error says that it is too much.
+    pub(crate) fn weigh(
+        &mut self,
+        object: &Value,
+        operation: &PatchOperation,
+    ) -> Result<(), String> {
+        let PatchOperation::Copy(copy) = operation else {
+            return Ok(());
+        };
+        let source = object.pointer(copy.from.as_str());
+        self.0 += source.map_or(0, |source| source.to_string().len());
+        if self.0 > MAX_COPIED {
+            return Err(format!(
+                "Unable to complete the copy, the accumulated size increase of copy is {}, exceeding the limit \
+                 {MAX_COPIED}",
+                self.0
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The object after all operations, one after the other.
 pub(super) fn apply(current: &Value, operations: &[Operation]) -> Result<Value, PatchError> {
-    let (mut out, mut copied) = (current.clone(), 0);
+    let (mut out, mut copied) = (current.clone(), Copied::default());
     for operation in operations {
         let operation = operation.0.as_ref().ok_or(PatchError::Rejected)?;
-        if let PatchOperation::Copy(copy) = operation {
-            let source = out.pointer(copy.from.as_str());
-            copied += source.map_or(0, |source| source.to_string().len());
-            if copied > MAX_COPIED {
-                return Err(PatchError::TooLarge(format!(
-                    "Request entity too large: Unable to complete the copy, the accumulated size increase of copy is \
-                     {copied}, exceeding the limit {MAX_COPIED}"
-                )));
-            }
-        }
+        copied
+            .weigh(&out, operation)
+            .map_err(|why| PatchError::TooLarge(format!("Request entity too large: {why}")))?;
         json_patch::patch(&mut out, std::slice::from_ref(operation))
             .map_err(|_| PatchError::Rejected)?;
     }

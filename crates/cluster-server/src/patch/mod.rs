@@ -12,6 +12,7 @@ use serde_json::Value;
 
 pub use go_value::go_text;
 pub(crate) use go_value::{go_syntax, go_type};
+pub(crate) use json_patch::Copied;
 pub use json_text::{SyntaxError, parse as parse_json};
 
 use crate::api::{FieldValidation, PatchType};

@@ -49,6 +49,15 @@ impl Object {
     }
 }
 
+/// The object with its revision written into its metadata.
+fn stamped(mut value: Value, revision: u64) -> Arc<Object> {
+    if !value["metadata"].is_object() {
+        value["metadata"] = Value::Object(serde_json::Map::new());
+    }
+    value["metadata"]["resourceVersion"] = revision.to_string().into();
+    Arc::new(Object::new(value, revision))
+}
+
 /// Why the store did not do what it was asked.
 ///
 /// `Exists`, `NotFound`, `Conflict` and `Expired` are answers for the client; after the others
@@ -162,6 +171,17 @@ impl Store {
     pub fn list(&self, resource: &str, namespace: Option<&str>) -> (Vec<Arc<Object>>, u64) {
         let shard = self.shard(resource);
         shard.list(namespace, || self.revision())
+    }
+
+    /// As [`list`](Self::list), of the one object that has this name.
+    pub fn list_one(
+        &self,
+        resource: &str,
+        namespace: &str,
+        name: &str,
+    ) -> (Option<Arc<Object>>, u64) {
+        let shard = self.shard(resource);
+        shard.get_at(namespace, name, || self.revision())
     }
 
     /// As [`list`](Self::list), of the past: the history that watches read is walked back, so that no snapshot is kept.

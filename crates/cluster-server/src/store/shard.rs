@@ -48,30 +48,38 @@ impl Inner {
             .take_while(move |(path, _)| path.starts_with(prefix))
     }
 
+    /// The revision of the newest change that is remembered.
+    fn newest(&self) -> u64 {
+        let newest = self.history.back();
+        newest.map_or(0, |change| change.object.revision)
+    }
+
     /// The objects as they were at `revision`: the history is walked back from the newest change.
     fn past(&self, prefix: &str, revision: u64) -> Vec<Arc<Object>> {
-        let mut undone: BTreeMap<String, Option<&Arc<Object>>> = BTreeMap::new();
+        let mut undone: BTreeMap<String, &Arc<Change>> = BTreeMap::new();
         let later = |change: &&Arc<Change>| change.object.revision > revision;
         for change in self.history.iter().rev().take_while(later) {
             let metadata = &change.object.value["metadata"];
             let text = |field: &str| metadata[field].as_str().unwrap_or_default();
             let path = path(text("namespace"), text("name"));
             if path.starts_with(prefix) {
-                undone.insert(path, change.previous.as_ref());
+                undone.insert(path, change);
             }
         }
         if undone.is_empty() {
             return self.present(prefix).map(|(_, o)| Arc::clone(o)).collect();
         }
-        let mut all: BTreeMap<&str, &Arc<Object>> =
-            self.present(prefix).map(|(path, o)| (&**path, o)).collect();
-        for (path, before) in &undone {
-            match before {
+        let present = self.present(prefix);
+        let mut all: BTreeMap<&str, Arc<Object>> = present
+            .map(|(path, object)| (&**path, Arc::clone(object)))
+            .collect();
+        for (path, change) in &undone {
+            match change.previous() {
                 Some(object) => all.insert(path, object),
                 None => all.remove(&**path),
             };
         }
-        all.into_values().map(Arc::clone).collect()
+        all.into_values().collect()
     }
 
     /// Adds a change to the history; as many of the oldest go as are too many. The newest always stays.
@@ -128,11 +136,22 @@ impl Shard {
         revision: impl FnOnce() -> u64,
     ) -> (Vec<Arc<Object>>, u64) {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        let newest = inner.history.back().map_or(0, |c| c.object.revision);
         let prefix = prefix(namespace);
         let objects = inner.present(&prefix);
         let objects = objects.map(|(_, object)| Arc::clone(object)).collect();
-        (objects, revision().max(newest))
+        (objects, revision().max(inner.newest()))
+    }
+
+    /// As [`list`](Self::list), of one object.
+    pub(super) fn get_at(
+        &self,
+        namespace: &str,
+        name: &str,
+        revision: impl FnOnce() -> u64,
+    ) -> (Option<Arc<Object>>, u64) {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let object = inner.objects.get(&path(namespace, name)).cloned();
+        (object, revision().max(inner.newest()))
     }
 
     /// The objects as they were at `revision`.

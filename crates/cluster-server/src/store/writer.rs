@@ -22,11 +22,13 @@ const SCHEMA: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA busy_timeout = 5000;
     PRAGMA journal_size_limit = 8388608;
+    BEGIN IMMEDIATE;
     CREATE TABLE IF NOT EXISTS objects (
         resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL, value TEXT NOT NULL,
         PRIMARY KEY (resource, namespace, name)) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS head (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL);
     INSERT OR IGNORE INTO head (id, revision) VALUES (1, 1);
+    COMMIT;
 ";
 
 /// What is to be done to one object.
@@ -195,40 +197,16 @@ fn check(store: &Store, batch: Vec<Command>, revision: &mut u64) -> (Vec<Pending
 fn judge(write: Write, current: Option<Arc<Object>>, revision: u64) -> Result<Change, StoreError> {
     match (write, current) {
         (Write::Create(_), Some(_)) => Err(StoreError::Exists),
-        (Write::Create(value), None) => Ok(Change {
-            kind: EventType::Added,
-            object: stamped(value, revision),
-            previous: None,
-        }),
+        (Write::Create(value), None) => Ok(Change::created(value, revision)),
         (_, None) => Err(StoreError::NotFound),
         (Write::Update(expected, _) | Write::Delete(Some(expected)), Some(now))
             if now.revision != expected =>
         {
             Err(StoreError::Conflict)
         }
-        (Write::Update(_, value), Some(now)) => Ok(Change {
-            kind: EventType::Modified,
-            object: stamped(value, revision),
-            previous: Some(now),
-        }),
-        (Write::Delete(_), Some(now)) => {
-            let object = stamped(now.value.clone(), revision);
-            Ok(Change {
-                kind: EventType::Deleted,
-                object,
-                previous: Some(now),
-            })
-        }
+        (Write::Update(_, value), Some(now)) => Ok(Change::updated(now, value, revision)),
+        (Write::Delete(_), Some(now)) => Ok(Change::deleted(&now, revision)),
     }
-}
-
-/// The object with its revision written into its metadata.
-fn stamped(mut value: Value, revision: u64) -> Arc<Object> {
-    if !value["metadata"].is_object() {
-        value["metadata"] = Value::Object(serde_json::Map::new());
-    }
-    value["metadata"]["resourceVersion"] = revision.to_string().into();
-    Arc::new(Object::new(value, revision))
 }
 
 fn commit(

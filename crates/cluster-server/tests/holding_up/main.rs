@@ -10,9 +10,11 @@
 mod client;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use client::{Cluster, Wanted};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const JSON: &str = "application/json";
 const PODS: &str = "/api/v1/namespaces/default/pods";
@@ -62,6 +64,33 @@ async fn a_body_over_the_limit_is_too_large_whatever_it_is() {
         let wanted = Wanted::new("POST", CONFIG_MAPS).body(kind, &large);
         refused(&cluster, wanted, 413, words).await;
     }
+    cluster.stop().await;
+}
+
+/// The client has the request's time for its body too: a minute, or as much less as it asks for.
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let cluster = Cluster::start().await;
+    let token = cluster.server.admin_token();
+    let mut connection = cluster.connect().await;
+    let head = format!(
+        "POST {CONFIG_MAPS}?timeout=1s HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\
+         content-type: {JSON}\r\ncontent-length: 1000\r\n\r\n{{"
+    );
+    connection
+        .write_all(head.as_bytes())
+        .await
+        .expect("it is taken");
+    let mut answer = Vec::new();
+    // The connection is of no use any more: it ends, however it ends.
+    let end = connection.read_to_end(&mut answer);
+    let end = tokio::time::timeout(Duration::from_secs(20), end).await;
+    assert!(end.is_ok(), "the connection was not closed");
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(
+        answer.starts_with("HTTP/1.1 504 ") && answer.contains("context deadline exceeded"),
+        "{answer}"
+    );
     cluster.stop().await;
 }
 

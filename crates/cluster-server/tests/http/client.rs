@@ -11,7 +11,9 @@ use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// A request.
 #[derive(Debug)]
@@ -109,13 +111,17 @@ impl Cluster {
         }
     }
 
-    pub(crate) async fn send(&self, wanted: &Wanted) -> http::Response<Incoming> {
+    /// A connection on which nothing was said yet.
+    pub(crate) async fn connect(&self) -> TlsStream<TcpStream> {
         let address = self.server.url();
-        let stream = tokio::net::TcpStream::connect(address.trim_start_matches("https://"))
-            .await
-            .expect("it listens");
+        let stream = TcpStream::connect(address.trim_start_matches("https://"));
+        let stream = stream.await.expect("it listens");
         let name = "127.0.0.1".try_into().expect("a name");
-        let stream = self.tls.connect(name, stream).await.expect("TLS");
+        self.tls.connect(name, stream).await.expect("TLS")
+    }
+
+    pub(crate) async fn send(&self, wanted: &Wanted) -> http::Response<Incoming> {
+        let stream = self.connect().await;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .expect("HTTP");

@@ -4,6 +4,8 @@
 use json_patch::PatchOperation;
 use serde_json::Value;
 
+use crate::patch::Copied;
+
 /// A patch as the webhook sent it.
 pub(super) struct Patch {
     /// For the audit annotation.
@@ -31,7 +33,9 @@ impl Patch {
     /// The object after all operations.
     pub(super) fn apply(&self, object: &Value) -> Result<Value, String> {
         let mut out = object.clone();
+        let mut copied = Copied::default();
         for operation in &self.operations.0 {
+            copied.weigh(&out, operation)?;
             json_patch::patch(&mut out, std::slice::from_ref(operation))
                 .map_err(|_| refused(&out, operation))?;
         }
@@ -92,6 +96,22 @@ mod tests {
         let object = json!({"metadata": {"name": "p"}});
         let got = Patch::parse(patch.to_string().as_bytes()).and_then(|patch| patch.apply(&object));
         assert_eq!(got, expected.map_err(str::to_owned), "{patch}");
+    }
+
+    #[test]
+    fn what_a_patch_copies_is_limited() {
+        let copies: Vec<Value> = (0..40)
+            .map(|n| json!({"op": "copy", "from": "", "path": format!("/c{n}")}))
+            .collect();
+        let patch = Patch::parse(json!(copies).to_string().as_bytes()).expect("a patch");
+        let why = patch.apply(&json!({"metadata": {"name": "p"}}));
+        let why = why.expect_err("it doubles the object forty times");
+        assert!(
+            why.starts_with(
+                "Unable to complete the copy, the accumulated size increase of copy is "
+            ),
+            "{why}"
+        );
     }
 
     #[test]
