@@ -145,7 +145,7 @@ pub struct ContainerRules {
     pub volume_mounts: Vec<String>,
     /// It may have a terminal. Left out: no.
     pub tty: bool,
-    /// It may read from whoever attaches. Left out: if it may have a terminal.
+    /// It may read from whoever attaches. Left out: yes, since what reads is the command, and the approval is of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stdin: Option<bool>,
 }

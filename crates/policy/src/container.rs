@@ -35,11 +35,11 @@ fn streams(judge: &mut Judge<'_>, rules: &ContainerRules, container: &Value) {
             "a terminal",
             "no terminal: ask without `-t`, or the policy says `tty: true`",
         );
-    } else if is_true(container, "stdin") && !rules.stdin.unwrap_or(rules.tty) {
+    } else if is_true(container, "stdin") && rules.no_stdin {
         judge.refuse(
             "container.stdin",
             "standard input",
-            "none: ask without `-i`, or the policy says `stdin: true`",
+            "none: ask without `-i`",
         );
     }
 }

@@ -87,7 +87,7 @@ fn container(policy: &Policy, found: &mut Vec<DeadEnd>) {
         let why = format!("has {both}, which requiredDropCapabilities wants dropped");
         note(found, "spec.container.capabilities", why);
     }
-    if rules.stdin == Some(false) && rules.tty {
+    if rules.no_stdin && rules.tty {
         let why = "is of no use with `stdin: false`: nobody could type";
         note(found, "spec.container.tty", why);
     }

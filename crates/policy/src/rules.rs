@@ -116,8 +116,8 @@ pub struct ContainerRules {
     pub volume_mounts: Vec<Glob>,
     /// It may have a terminal.
     pub tty: bool,
-    /// It may read from whoever attaches. `None`: if it may have a terminal.
-    pub stdin: Option<bool>,
+    /// It may not read from whoever attaches.
+    pub no_stdin: bool,
 }
 
 /// How a container is confined: what is looked at is its effective security context, the Pod's included.

@@ -147,7 +147,7 @@ fn container_rules(
         env_from_config_maps: globs("envFromConfigMaps", &rules.env_from_config_maps)?,
         volume_mounts: globs("volumeMounts", &rules.volume_mounts)?,
         tty: rules.tty,
-        stdin: rules.stdin,
+        no_stdin: rules.stdin == Some(false),
     })
 }
 

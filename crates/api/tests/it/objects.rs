@@ -143,7 +143,7 @@ fn what_a_policy_says_of_the_container_is_read_field_by_field() {
     assert_eq!(rules.commands.unwrap()[1].argv, []);
     assert_eq!(rules.env.unwrap()[0].as_str(), "TERM");
     assert_eq!(rules.env_from_config_maps[0].as_str(), "debug-*");
-    assert_eq!(rules.stdin, Some(false));
+    assert!(rules.no_stdin);
 }
 
 #[test]

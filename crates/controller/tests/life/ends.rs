@@ -197,7 +197,7 @@ async fn a_session_whose_next_entry_is_too_long_ends_and_does_not_stay_for_ever(
     )
     .await;
     // Refused in more sentences than fit.
-    let field = |_: usize| json!({"fieldRef": {"fieldPath": "metadata.name"}});
+    let field = |_: usize| json!({"fileKeyRef": {"volumeName": "v", "path": "p", "key": "k"}});
     check(&field, PhaseName::Denied, "and 676 more").await;
 }
 

@@ -381,11 +381,9 @@ fn secrets_mounts_and_terminals_are_refused_unless_they_are_named() {
     );
     check(|c| c["tty"] = json!(true), as_is, &["container.tty"]);
     check(|c| c["tty"] = json!(true), |p| p.container.tty = true, &[]);
-    let stdin = |said: Option<bool>| move |p: &mut Policy| p.container.stdin = said;
-    check(|_| {}, stdin(None), &["container.stdin"]);
-    check(|_| {}, stdin(Some(false)), &["container.stdin"]);
-    let terminal = |p: &mut Policy| (p.container.tty, p.container.stdin) = (true, None);
-    check(|_| {}, terminal, &[]);
+    let silent = |p: &mut Policy| p.container.no_stdin = true;
+    check(|_| {}, silent, &["container.stdin"]);
+    check(|c| c["stdin"] = Value::Null, silent, &[]);
 }
 
 #[test]

@@ -111,7 +111,6 @@ pub(crate) fn policy(name: &str) -> Policy {
         container: ContainerRules {
             images: vec![Glob::new("registry.example/dbg")],
             targets: vec![Glob::new("app")],
-            stdin: Some(true),
             ..ContainerRules::default()
         },
         request: RequestRules::default(),

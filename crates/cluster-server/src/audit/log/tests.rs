@@ -1,3 +1,5 @@
+//! The log file: whole lines, turned over by size, age and number.
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! What a policy file says of a request, and which files mean nothing.
+
 use std::path::Path;
 
 use serde_json::json;

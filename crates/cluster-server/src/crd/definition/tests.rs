@@ -1,3 +1,5 @@
+//! Definitions that Kubernetes refuses, with its places and words.
+
 use serde_json::{Value, json};
 
 use super::DEFINITION;

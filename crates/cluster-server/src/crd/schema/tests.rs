@@ -1,3 +1,5 @@
+//! Custom objects held against their schema, with Kubernetes' words.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Strategic merge by type: directives, keys, orders, and what is refused.
+
 use serde_json::json;
 
 use super::*;
