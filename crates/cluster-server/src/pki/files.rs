@@ -12,13 +12,29 @@ use super::{KeyPairPem, PkiError};
 /// The bytes reach the disk under another name first and are renamed into place, so a crash leaves
 /// the old file or the new one, and at worst a stray `.new` file that the next write replaces.
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), PkiError> {
-    try_write(path, bytes).map_err(|source| PkiError::File {
+    stage(path, bytes)?;
+    path.parent().map_or(Ok(()), settle)
+}
+
+/// As [`write_private`], but for the name: only after [`settle`] it is certain to be there.
+fn stage(path: &Path, bytes: &[u8]) -> Result<(), PkiError> {
+    try_stage(path, bytes).map_err(|source| PkiError::File {
         path: path.to_owned(),
         source,
     })
 }
 
-fn try_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Brings the names in a directory to the disk: once for all files that were made, as each time costs a start-up some
+/// milliseconds.
+pub(super) fn settle(directory: &Path) -> Result<(), PkiError> {
+    let settled = File::open(directory).and_then(|directory| directory.sync_all());
+    settled.map_err(|source| PkiError::File {
+        path: directory.to_owned(),
+        source,
+    })
+}
+
+fn try_stage(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut staged = path.as_os_str().to_owned();
     staged.push(".new");
     let staged = Path::new(&staged);
@@ -33,11 +49,7 @@ fn try_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .open(staged)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(staged, path)?;
-    match path.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => Ok(()),
-    }
+    fs::rename(staged, path)
 }
 
 /// Makes the directory with mode 0700 if it is missing.
@@ -64,7 +76,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, PkiError> {
     }
 }
 
-/// The bytes of `path`; made and written if it is missing.
+/// The bytes of `path`; made and staged if it is missing.
 pub(super) fn bytes(
     path: &Path,
     make: impl FnOnce() -> Result<Vec<u8>, PkiError>,
@@ -73,7 +85,7 @@ pub(super) fn bytes(
         Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let made = make()?;
-            write_private(path, &made)?;
+            stage(path, &made)?;
             Ok(made)
         }
         Err(source) => Err(PkiError::File {
@@ -83,7 +95,7 @@ pub(super) fn bytes(
     }
 }
 
-/// Certificate and key of these two files; made and written if either is missing.
+/// Certificate and key of these two files; made and staged if either is missing.
 pub(super) fn pair(
     certificate: &Path,
     key: &Path,
@@ -94,7 +106,7 @@ pub(super) fn pair(
     }
     let made = make()?;
     // The certificate goes last: with only the key there, the next start makes both anew.
-    write_private(key, made.key.as_bytes())?;
-    write_private(certificate, made.certificate.as_bytes())?;
+    stage(key, made.key.as_bytes())?;
+    stage(certificate, made.certificate.as_bytes())?;
     Ok(made)
 }

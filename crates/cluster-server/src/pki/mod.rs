@@ -98,6 +98,7 @@ impl Pki {
         )?;
         let service_account_key =
             files::bytes(&pki.join("service-account.key"), authority::signing_key)?;
+        files::settle(&pki)?;
         let people = people::open(&data_dir.join("users.json"))?;
         Ok(Self {
             data_dir: data_dir.to_owned(),
