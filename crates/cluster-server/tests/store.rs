@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use cluster_server::store::{EventType, Store, StoreError};
+use cluster_server::store::{EventType, Object, Store, StoreError};
 use serde_json::json;
 
 fn open(dir: &tempfile::TempDir) -> Arc<Store> {
@@ -144,6 +144,49 @@ async fn a_watch_tells_every_change_once_and_in_order() {
         assert_eq!(change.previous().map(|p| p.revision), previous);
     }
     assert!(watch.try_next().expect("no error").is_none());
+}
+
+#[tokio::test]
+async fn what_several_watches_tell_is_made_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(&dir);
+    let start = store.revision();
+    let created = store.create("pods", "n", "p", json!({"a": 1}));
+    let created = created.await.expect("created");
+    let updated = store.update("pods", "n", "p", created.revision, json!({"a": 2}));
+    let updated = updated.await.expect("updated");
+    store.delete("pods", "n", "p", None).await.expect("deleted");
+    let mut changes = Vec::new();
+    for _ in 0..2 {
+        let mut watch = store.watch("pods", start).expect("watches");
+        for _ in 0..3 {
+            changes.push(watch.next().await.expect("a change"));
+        }
+    }
+    let [_, update, deletion, _, same_update, _] = changes.as_slice() else {
+        panic!("three changes, twice");
+    };
+    assert!(Arc::ptr_eq(&update.left(), &same_update.left()));
+    let revision = updated.revision.to_string();
+    assert_eq!(
+        update.left().value,
+        json!({"a": 1, "metadata": {"resourceVersion": revision}})
+    );
+    assert_eq!(
+        deletion.previous().map(|p| p.value.clone()),
+        Some(updated.value.clone())
+    );
+    let convert = |version: &'static str| {
+        move |object: Arc<Object>| {
+            let value = json!({"apiVersion": version});
+            Arc::new(Object::new(value, object.revision))
+        }
+    };
+    let first = update.converted("x/v1", convert("x/v1"));
+    let again = same_update.converted("x/v1", convert("x/v1"));
+    assert!(Arc::ptr_eq(&first, &again));
+    let other = update.converted("x/v2", convert("x/v2"));
+    assert_eq!(other.value["apiVersion"], "x/v2");
 }
 
 #[tokio::test]
