@@ -197,16 +197,14 @@ pub(super) fn bindings(request: &Request, authorizer: &Arc<Authorizer>) -> Bindi
         .with("authorizer.requestResource", asked.resource_value(check))
 }
 
-/// The request as expressions see it: without its objects, and with what a review leaves out when it is empty.
+/// The request as expressions see it: a review without its objects. What it leaves out when it is empty, such as the
+/// subresource, is no key for expressions either: they ask `has(request.subResource)`.
 fn described(request: &Request) -> Value {
     let review = request.to_review("", &request.resource.version);
     let mut asked = review["request"].clone();
     if let Some(asked) = asked.as_object_mut() {
         for key in ["object", "oldObject", "uid"] {
             asked.remove(key);
-        }
-        for key in ["name", "namespace", "subResource", "requestSubResource"] {
-            asked.entry(key).or_insert_with(|| "".into());
         }
     }
     asked

@@ -87,12 +87,9 @@ pub struct Request {
 impl Request {
     /// 403 about the object of this request (`admission.NewForbidden`).
     pub fn forbidden(&self, why: &str) -> ApiError {
-        ApiError::forbidden(
-            &self.resource.group,
-            &self.resource.resource,
-            &self.object_name(),
-            why,
-        )
+        let name = self.object_name();
+        let name = if name.is_empty() { "Unknown!" } else { &name };
+        ApiError::forbidden(&self.resource.group, &self.resource.resource, name, why)
     }
 
     /// The name, from the object where the path has none.

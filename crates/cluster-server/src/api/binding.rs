@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Api, Context, Target, meta};
+use super::{Api, Context, Target, admission_request, meta};
+use crate::admission::Operation;
 use crate::error::ApiError;
 use crate::field::{FieldError, Path};
 use crate::store::{Object, StoreError};
@@ -15,13 +16,21 @@ impl Api {
     /// Binds a Pod to the node that `binding.target` names (`BindingREST.Create`).
     ///
     /// # Errors
-    /// 404 · 409 it is bound already, or going · 422 no node is named.
+    /// 403 admission · 404 · 409 it is bound already, or going · 422 no node is named.
     pub async fn bind(
         &self,
         ctx: &Context,
         target: &Target,
         binding: &Value,
     ) -> Result<Arc<Object>, ApiError> {
+        let mut request = admission_request(ctx, target, Operation::Create);
+        "Binding".clone_into(&mut request.kind.kind);
+        // `bindings`, and the scheduler here, name the Pod itself.
+        "binding".clone_into(&mut request.subresource);
+        request.options = Some(ctx.options("CreateOptions"));
+        request.object = Some(binding.clone());
+        self.mutate(&mut request, ctx).await?;
+        let binding = &request.object.clone().unwrap_or_default();
         let node = binding["target"]["name"].as_str().unwrap_or_default();
         let kind = binding["target"]["kind"].as_str().unwrap_or_default();
         let mut errors = Vec::new();
@@ -38,6 +47,7 @@ impl Api {
         if !errors.is_empty() {
             return Err(ApiError::invalid("", "Binding", &target.name, &errors));
         }
+        self.validate(&mut request, ctx).await?;
         for _ in 0..TRIES {
             let old = self.get(target)?;
             let new = bound(target, binding, &old.value, node, &self.clock.now_text())?;

@@ -3,6 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// What `encoding/json` escapes beyond what JSON needs. These characters stand in strings only.
+const GO_ESCAPES: [(char, &str); 5] = [
+    ('<', "\\u003c"),
+    ('>', "\\u003e"),
+    ('&', "\\u0026"),
+    ('\u{2028}', "\\u2028"),
+    ('\u{2029}', "\\u2029"),
+];
+
 /// How much is written of a request (`audit.k8s.io/v1 Level`), the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Level {
@@ -87,6 +96,15 @@ impl Annotations {
         }
     }
 
+    /// Adds a JSON value at `level`, as Go writes it: what has a meaning in HTML is escaped.
+    pub fn insert_json_at(&self, level: Level, key: impl Into<String>, value: &serde_json::Value) {
+        let mut text = value.to_string();
+        for (character, escape) in GO_ESCAPES {
+            text = text.replace(character, escape);
+        }
+        self.insert_at(level, key, text);
+    }
+
     /// All of them, by key.
     pub fn all(&self) -> BTreeMap<String, String> {
         let Some(shared) = &self.0 else {
@@ -113,6 +131,15 @@ mod tests {
         let expected = [("k", "first"), ("l", "other")];
         let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
         assert_eq!(annotations.all(), BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn values_of_json_are_written_as_go_writes_them() {
+        let annotations = Annotations::at(Level::Metadata);
+        let value = serde_json::json!({"message": "failed expression: a < 1 && b > 2"});
+        annotations.insert_json_at(Level::Metadata, "k", &value);
+        let expected = r#"{"message":"failed expression: a \u003c 1 \u0026\u0026 b \u003e 2"}"#;
+        assert_eq!(annotations.all()["k"], expected);
     }
 
     #[test]

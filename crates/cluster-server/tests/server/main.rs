@@ -15,6 +15,7 @@ mod identity;
 mod impersonation;
 mod ownership;
 mod pods;
+mod policy_visits;
 mod rbac;
 mod recorded;
 mod services;

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 pub use compiled::{environment, variables_type};
 
 use super::{Chain, Request, rules};
+use crate::audit::Level;
 use crate::error::ApiError;
 use crate::kinds::Resource;
 use crate::store::{Object, Store};
@@ -106,10 +107,10 @@ pub(super) fn validate(chain: &Chain, request: &mut Request) -> Result<(), ApiEr
     }
     if !found.failures.is_empty() {
         found.failures.truncate(MOST_FAILURES);
-        let value = Value::Array(found.failures).to_string();
-        request.annotations.insert(
+        request.annotations.insert_json_at(
+            Level::Metadata,
             "validation.policy.admission.k8s.io/validation_failure",
-            value,
+            &Value::Array(found.failures),
         );
     }
     found

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 pub(super) use client::Client;
 
-use super::{Chain, Operation, Request};
+use super::{Chain, Request};
 use crate::audit::Level;
 use crate::error::ApiError;
 use crate::kinds::names;
@@ -111,7 +111,9 @@ pub(super) async fn mutate(
         let mutated = matches!(changed, Ok(true));
         let note =
             json!({"configuration": hook.configuration, "webhook": hook.name, "mutated": mutated});
-        request.annotations.insert(key, note.to_string());
+        request
+            .annotations
+            .insert_json_at(Level::Metadata, key, &note);
         if changed? {
             turns.changed = true;
             turns.require_asked();
@@ -212,7 +214,7 @@ fn apply(
     if let Some(kind) = chain
         .kinds
         .resolve(&resource.group, &resource.version, &resource.resource)
-        && request.operation != Operation::Connect
+        && kind.kind == request.kind.kind
     {
         object = (kind.decode)(object)
             .map_err(|error| ApiError::internal(error.message))?
@@ -226,7 +228,7 @@ fn apply(
     let key = format!("patch.webhook.admission.k8s.io/{place}");
     request
         .annotations
-        .insert_at(Level::Request, key, note.to_string());
+        .insert_json_at(Level::Request, key, &note);
     let changed = object != before;
     request.object = Some(object);
     Ok(changed)
