@@ -54,6 +54,10 @@ pub enum Fault {
     InvalidOmitted,
     /// `FieldValueDuplicate`: this value is there twice.
     Duplicate(Value),
+    /// `FieldValueDuplicate`, of a value that is better not shown.
+    DuplicateOmitted,
+    /// `InternalError`: the server cannot tell whether it holds.
+    Internal,
     /// `FieldValueForbidden`: it must not be set here, or not by this request.
     Forbidden,
     /// `FieldValueNotFound`: what it refers to is not there.
@@ -126,6 +130,8 @@ impl FieldError {
             Fault::Required => "Required value".to_owned(),
             Fault::Forbidden => "Forbidden".to_owned(),
             Fault::InvalidOmitted => "Invalid value".to_owned(),
+            Fault::DuplicateOmitted => "Duplicate value".to_owned(),
+            Fault::Internal => "Internal error".to_owned(),
             Fault::Invalid(value) | Fault::TypeInvalid(value) => {
                 format!("Invalid value: {}", printed(value))
             }
@@ -160,7 +166,8 @@ impl FieldError {
         match self.fault {
             Fault::Required => "FieldValueRequired",
             Fault::Invalid(_) | Fault::InvalidOmitted => "FieldValueInvalid",
-            Fault::Duplicate(_) => "FieldValueDuplicate",
+            Fault::Duplicate(_) | Fault::DuplicateOmitted => "FieldValueDuplicate",
+            Fault::Internal => "InternalError",
             Fault::Forbidden => "FieldValueForbidden",
             Fault::NotFound(_) => "FieldValueNotFound",
             Fault::NotSupported(..) => "FieldValueNotSupported",
@@ -177,7 +184,22 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// A bad value as `field.Error` prints it: strings quoted, everything else as JSON.
+/// A bad value as `field.Error` prints it: strings quoted, everything else as JSON, which Go makes safe for HTML.
 fn printed(value: &Value) -> String {
-    value.to_string()
+    let text = value.to_string();
+    if value.is_string() {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => out.push_str("\\u003c"),
+            '>' => out.push_str("\\u003e"),
+            '&' => out.push_str("\\u0026"),
+            '\u{2028}' => out.push_str("\\u2028"),
+            '\u{2029}' => out.push_str("\\u2029"),
+            other => out.push(other),
+        }
+    }
+    out
 }

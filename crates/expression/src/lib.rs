@@ -34,4 +34,4 @@ pub use evaluate::{Bindings, EvaluationError, Lazy};
 pub use kube_cel::cel::Value;
 pub use names::{escape, unescape};
 pub use types::{ObjectType, Type};
-pub use value::{as_bool, as_string, from_json, from_json_as, to_json};
+pub use value::{as_bool, as_string, from_json, from_json_as, optional, to_json};

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use kube_cel::cel::Value;
 use kube_cel::cel::objects::{Key, Map, OptionalValue};
 use serde_json::{Value as Json, json};
@@ -29,16 +31,20 @@ pub fn from_json(json: &Json) -> Value {
 }
 
 /// JSON of a known type: numbers, times, durations and bytes become what the type says, the fields of objects have
-/// the names by which expressions select them ([`names::escape`]). What does not fit is read as by [`from_json`].
+/// the names by which expressions select them ([`names::escape`]). What does not fit is read as by [`from_json`], and so
+/// are fields that are not declared: no expression can select them, but they count when objects are compared.
 pub fn from_json_as(of: &Type, json: &Json) -> Value {
     match (of, json) {
         (Type::Double, Json::Number(number)) => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
-        (Type::Timestamp, Json::String(text)) => chrono::DateTime::parse_from_rfc3339(text)
-            .map_or_else(|_| string(text), Value::Timestamp),
+        (Type::Timestamp, Json::String(text)) => {
+            timestamp(text).map_or_else(|| string(text), Value::Timestamp)
+        }
         (Type::Duration, Json::String(text)) => {
             crate::evaluate::duration(text).map_or_else(|| string(text), Value::Duration)
         }
-        (Type::Bytes, Json::String(text)) => Value::Bytes(Arc::new(text.clone().into_bytes())),
+        (Type::Bytes, Json::String(text)) => BASE64
+            .decode(text)
+            .map_or_else(|_| string(text), |bytes| Value::Bytes(Arc::new(bytes))),
         (Type::List(element), Json::Array(elements)) => Value::List(Arc::new(
             elements
                 .iter()
@@ -48,15 +54,25 @@ pub fn from_json_as(of: &Type, json: &Json) -> Value {
         (Type::Map(_, value), Json::Object(fields)) => map(fields
             .iter()
             .map(|(key, json)| (key.clone(), from_json_as(value, json)))),
-        (Type::Object(object), Json::Object(fields)) => {
-            map(fields.iter().filter_map(|(key, json)| {
-                let name = names::escape(key)?;
-                let value = from_json_as(object.fields.get(&name)?, json);
-                Some((name, value))
-            }))
-        }
+        (Type::Object(object), Json::Object(fields)) => map(fields.iter().map(|(key, json)| {
+            let name = names::escape(key).unwrap_or_else(|| key.clone());
+            let value = match object.fields.get(&name) {
+                Some(of) => from_json_as(of, json),
+                None => from_json(json),
+            };
+            (name, value)
+        })),
         (_, json) => from_json(json),
     }
+}
+
+/// A point in time, or the first of a day.
+fn timestamp(text: &str) -> Option<chrono::DateTime<chrono::FixedOffset>> {
+    let day = || {
+        let day = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+        Some(day.and_hms_opt(0, 0, 0)?.and_utc().fixed_offset())
+    };
+    chrono::DateTime::parse_from_rfc3339(text).ok().or_else(day)
 }
 
 /// A value as JSON; `None` where there is none for it (types, addresses, a map whose keys are no text …).
@@ -111,7 +127,7 @@ pub(crate) fn map(entries: impl IntoIterator<Item = (String, Value)>) -> Value {
 }
 
 /// The optional of a value, or of none.
-pub(crate) fn optional(value: Option<Value>) -> Value {
+pub fn optional(value: Option<Value>) -> Value {
     Value::Opaque(Arc::new(
         value.map_or_else(OptionalValue::none, OptionalValue::of),
     ))

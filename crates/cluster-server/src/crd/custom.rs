@@ -23,16 +23,10 @@ pub(super) struct Custom {
 }
 
 impl Custom {
-    /// The version of `definition` whose entry in `spec.versions` is `version`.
-    pub(super) fn new(definition: &Value, version: &Value) -> Arc<Self> {
+    /// The version whose entry in `spec.versions` is `version`.
+    pub(super) fn new(version: &Value) -> Arc<Self> {
         let schema = version["schema"]["openAPIV3Schema"].clone();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let rules = Rules::of(
-            &schema,
-            &text(&definition["spec"]["group"]),
-            &text(&version["name"]),
-            &text(&definition["spec"]["names"]["kind"]),
-        );
+        let rules = Rules::of(&schema);
         Arc::new(Self {
             schema,
             rules,
@@ -69,7 +63,7 @@ impl Custom {
                        complete validation";
             errors.push(FieldError::invalid(&Path::new("<nil>"), Value::Null, why));
         } else {
-            errors.extend(rules.check(new, old));
+            errors.extend(rules.check(&self.schema, new, old));
         }
         errors
     }
@@ -176,10 +170,15 @@ impl Strategy for Custom {
         let mut added = list(new);
         added.retain(|name| subresource != "status" && !before.contains(name));
         added.sort();
-        added
+        let mut warnings: Vec<String> = added
             .iter()
             .flat_map(|name| finalizer_warnings(name))
-            .collect()
+            .collect();
+        if let (Some(rules), Some(old)) = (&self.rules, old) {
+            let found = rules.let_through(&self.schema, new, old);
+            warnings.extend(found.iter().map(ToString::to_string));
+        }
+        warnings
     }
 }
 
@@ -237,8 +236,7 @@ mod tests {
                 "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
             }}},
         });
-        let definition = json!({"spec": {"group": "example.com", "names": {"kind": "Visit"}}});
-        Custom::new(&definition, &version)
+        Custom::new(&version)
     }
 
     #[test]

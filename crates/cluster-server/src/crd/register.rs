@@ -119,7 +119,7 @@ fn withdraw(kinds: &Kinds, definition: &Value) {
 
 fn resource(definition: &Value, version: &Value) -> Resource {
     let (spec, names) = (&definition["spec"], &definition["status"]["acceptedNames"]);
-    let custom = Custom::new(definition, version);
+    let custom = Custom::new(version);
     let decoder = Arc::clone(&custom);
     let scale = Scale::of(&version["subresources"]);
     let mut subresources = Vec::new();

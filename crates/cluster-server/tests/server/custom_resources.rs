@@ -208,3 +208,82 @@ async fn what_was_wrong_before_a_definition_changed_may_stay() {
     );
     cluster.stop().await;
 }
+
+#[tokio::test]
+async fn a_rule_of_endless_cost_refuses_its_object_and_nobody_else() {
+    let cluster = Cluster::start().await;
+    let mut costly = definition();
+    let rule = "self.list.all(a, self.list.all(b, self.list.all(c, self.list.all(d, a + b + c + d >= 0))))";
+    let schema = &mut costly["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["properties"]["spec"] = json!({
+        "type": "object", "properties": {"list": {"type": "array", "items": {"type": "integer"}}},
+        "x-kubernetes-validations": [{"rule": rule}],
+    });
+    define(&cluster, costly).await;
+    let widget = |count: usize| json!({"metadata": {"name": format!("w{count}")}, "spec": {"list": vec![1; count]}});
+    let create = |count| cluster.create("example.com", "v1", "widgets", "n", widget(count));
+    let error = create(1000).await.expect_err("too costly");
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (
+            422,
+            format!(
+                "Widget.example.com \"w1000\" is invalid: spec: Invalid value: \"object\": 'operation cancelled: actual cost limit exceeded': no further validation rules will be run due to call cost exceeds limit for rule: {rule}"
+            )
+            .as_str()
+        )
+    );
+    create(2).await.expect("cheap enough");
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_new_rule_would_refuse_may_stay_and_is_warned_of() {
+    let cluster = Cluster::start().await;
+    define(&cluster, definition()).await;
+    let widget = json!({"metadata": {"name": "w"}, "spec": {"reason": "a", "count": 1}});
+    let made = cluster
+        .create("example.com", "v1", "widgets", "n", widget)
+        .await
+        .expect("a widget");
+    let api = cluster.server.api();
+    let key = "customresourcedefinitions.apiextensions.k8s.io";
+    let stored = api
+        .store
+        .get(key, "", "widgets.example.com")
+        .expect("there");
+    let mut stricter = stored.value.clone();
+    let schema = &mut stricter["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    schema["properties"]["spec"]["properties"]["count"]["x-kubernetes-validations"] =
+        json!([{"rule": "self > 5", "message": "more than 5"}]);
+    let target = cluster.target(
+        "apiextensions.k8s.io",
+        "v1",
+        "customresourcedefinitions",
+        "",
+        "widgets.example.com",
+    );
+    let before = api.kinds.generation();
+    let ctx = Context::system("test");
+    api.update(&ctx, &target, stricter).await.expect("stricter");
+    while api.kinds.generation() == before {
+        tokio::task::yield_now().await;
+    }
+    let target = cluster.target("example.com", "v1", "widgets", "n", "w");
+    let mut new = made.value.clone();
+    new["metadata"]["labels"] = json!({"touched": "yes"});
+    let ctx = Context::system("test");
+    let new = api.update(&ctx, &target, new).await.expect("let through");
+    assert_eq!(
+        ctx.warnings.all(),
+        ["spec.count: Invalid value: 1: more than 5"]
+    );
+    let mut worse = new.object.value.clone();
+    worse["spec"]["count"] = 2.into();
+    let error = api.update(&ctx, &target, worse).await;
+    assert_eq!(
+        error.expect_err("judged").message,
+        "Widget.example.com \"w\" is invalid: spec.count: Invalid value: 2: more than 5"
+    );
+    cluster.stop().await;
+}

@@ -54,7 +54,7 @@ fn walk(schema: &Value, path: &Path, around: &Surroundings, root: bool, errors: 
     combined(schema, path, around, &mut own);
     items(schema, path, around, &mut own);
     own.schema.extend(map_and_list(schema, path));
-    rules::validate(schema, path, around, &mut own);
+    rules::validate(schema, path, around, root, &mut own);
     errors.schema.append(&mut own.schema);
     errors.rules.append(&mut own.rules);
 }

@@ -1,12 +1,11 @@
 //! `x-kubernetes-validations`: what rules are made of, and whether they compile.
 
-use kube_cel::compile_schema;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::open_schema::{Errors, Surroundings};
 use super::{internal, text};
-use crate::crd::rules::field_path;
-use crate::field::{FieldError, Path};
+use crate::crd::rules::{Compiled, declared, field_path};
+use crate::field::{Fault, FieldError, Path};
 
 const REASONS: [&str; 4] = [
     "FieldValueDuplicate",
@@ -20,7 +19,13 @@ fn has_line_breaks(text: &str) -> bool {
 }
 
 /// The rules at one place of a schema. They are compiled only where all else in and below this place holds.
-pub(super) fn validate(schema: &Value, path: &Path, around: &Surroundings, errors: &mut Errors) {
+pub(super) fn validate(
+    schema: &Value,
+    path: &Path,
+    around: &Surroundings,
+    root: bool,
+    errors: &mut Errors,
+) {
     let path = path.child("x-kubernetes-validations");
     let none = Vec::new();
     let rules = schema["x-kubernetes-validations"]
@@ -30,12 +35,20 @@ pub(super) fn validate(schema: &Value, path: &Path, around: &Surroundings, error
         let at = path.index(index);
         errors.schema.extend(shape(schema, rule, &at));
     }
-    if !errors.schema.is_empty() || !around.rules {
+    if rules.is_empty() || !errors.schema.is_empty() || !around.rules {
         return;
     }
+    let root = root || schema["x-kubernetes-embedded-resource"] == true;
+    let Some(of) = declared(schema, root) else {
+        let why = "internal error: failed to construct type information for x-kubernetes-validations rules: unable to convert \
+                   structural schema to CEL declarations";
+        let error = FieldError::new(&path, Fault::Internal, why);
+        errors.rules.push(error);
+        return;
+    };
     for (index, rule) in rules.iter().enumerate() {
         let at = path.index(index);
-        errors.rules.extend(compile(rule, &at, around));
+        errors.rules.extend(compile(rule, &of, &at, around));
     }
 }
 
@@ -91,19 +104,32 @@ fn shape_of_path(schema: &Value, given: &str, path: &Path) -> Vec<FieldError> {
     errors
 }
 
-fn compile(rule: &Value, path: &Path, around: &Surroundings) -> Vec<FieldError> {
+fn compile(
+    rule: &Value,
+    of: &expression::Type,
+    path: &Path,
+    around: &Surroundings,
+) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    let alone = json!({"type": "object", "x-kubernetes-validations": [rule]});
-    for failure in compile_schema(&alone).compilation_errors() {
-        let why = format!("compilation failed: {failure}");
+    let mut refuse = |key: &str, why: String| {
         errors.push(FieldError::invalid(
-            &path.child("rule"),
+            &path.child(key),
             internal::rule(rule),
             why,
         ));
+    };
+    // Of a rule that does not compile it is not known what it is about.
+    let mut uses_old = false;
+    match Compiled::new(rule, of) {
+        Ok(compiled) => {
+            uses_old = compiled.uses_old();
+            if let Some(Err(why)) = compiled.message {
+                refuse("messageExpression", why);
+            }
+        }
+        Err(why) => refuse("rule", why),
     }
-    let expression = text(rule, "rule");
-    if !expression.contains("oldSelf") {
+    if !uses_old {
         if let Some(optional) = rule["optionalOldSelf"].as_bool() {
             let why = "may not be set if oldSelf is not used in rule";
             let at = path.child("optionalOldSelf");
@@ -113,6 +139,7 @@ fn compile(rule: &Value, path: &Path, around: &Surroundings) -> Vec<FieldError> 
         let why = format!(
             "oldSelf cannot be used on the uncorrelatable portion of the schema within {within}"
         );
+        let expression = text(rule, "rule");
         errors.push(FieldError::invalid(&path.child("rule"), expression, why));
     }
     errors

@@ -210,3 +210,59 @@ fn rules_are_looked_at_one_by_one() {
         ],
     );
 }
+
+/// What is said of one rule of an object with a field `a`, after the place of the rule.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "literals read better without a borrow"
+)]
+fn check_rule(rule: Value, expected: &[&str]) {
+    let place =
+        "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].".to_owned();
+    let expected: Vec<String> = expected.iter().map(|text| place.clone() + text).collect();
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    check(
+        of_spec(
+            json!({"type": "object", "properties": {"a": {"type": "integer"}}, "x-kubernetes-validations": [rule]}),
+        ),
+        &expected,
+    );
+}
+
+#[test]
+fn a_rule_that_does_not_compile_is_refused_with_a_pointer_into_it() {
+    check_rule(json!({"rule": "self.a > 1"}), &[]);
+    check_rule(
+        json!({"rule": "self.b > 1"}),
+        &[
+            "rule: Invalid value: {\"Rule\":\"self.b \\u003e 1\",\"Message\":\"\",\"MessageExpression\":\"\",\"Reason\":null,\"FieldPath\":\"\",\"OptionalOldSelf\":null}: compilation failed: ERROR: <input>:1:5: undefined field 'b'\n | self.b > 1\n | ....^",
+        ],
+    );
+    check_rule(
+        json!({"rule": "self.a == 'x'"}),
+        &[
+            "rule: Invalid value: {\"Rule\":\"self.a == 'x'\",\"Message\":\"\",\"MessageExpression\":\"\",\"Reason\":null,\"FieldPath\":\"\",\"OptionalOldSelf\":null}: compilation failed: ERROR: <input>:1:8: found no matching overload for '_==_' applied to '(int, string)'\n | self.a == 'x'\n | .......^",
+        ],
+    );
+    check_rule(
+        json!({"rule": "self.a"}),
+        &[
+            "rule: Invalid value: {\"Rule\":\"self.a\",\"Message\":\"\",\"MessageExpression\":\"\",\"Reason\":null,\"FieldPath\":\"\",\"OptionalOldSelf\":null}: cel expression must evaluate to a bool",
+        ],
+    );
+    check_rule(
+        json!({"rule": "true", "messageExpression": "self.a", "optionalOldSelf": false}),
+        &[
+            "messageExpression: Invalid value: {\"Rule\":\"true\",\"Message\":\"\",\"MessageExpression\":\"self.a\",\"Reason\":null,\"FieldPath\":\"\",\"OptionalOldSelf\":false}: messageExpression must evaluate to a string",
+            "optionalOldSelf: Invalid value: false: may not be set if oldSelf is not used in rule",
+        ],
+    );
+    check(
+        of_spec(
+            json!({"x-kubernetes-preserve-unknown-fields": true, "x-kubernetes-validations": [{"rule": "true"}]}),
+        ),
+        &[
+            "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations: Internal error: internal error: failed to construct type information for x-kubernetes-validations rules: unable to convert structural schema to CEL declarations",
+        ],
+    );
+}
