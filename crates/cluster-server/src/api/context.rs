@@ -96,7 +96,7 @@ impl Context {
 
 impl Context {
     /// The options object of a write as webhooks see it, for example `CreateOptions`.
-    pub(super) fn options(&self, kind: &str) -> serde_json::Value {
+    pub(crate) fn options(&self, kind: &str) -> serde_json::Value {
         let mut out = serde_json::json!({"kind": kind, "apiVersion": "meta.k8s.io/v1"});
         if self.dry_run {
             out["dryRun"] = serde_json::json!(["All"]);

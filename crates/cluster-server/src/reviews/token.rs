@@ -183,7 +183,7 @@ fn admission(ctx: &Context, target: &Target, wanted: Value) -> Request {
         name: target.name.clone(),
         object: Some(wanted),
         old_object: None,
-        options: Some(json!({"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"})),
+        options: Some(ctx.options("CreateOptions")),
         dry_run: ctx.dry_run,
         user: ctx.user.clone(),
         warnings: Vec::new(),

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::stub::Stub;
+use super::wire::Client;
 use super::{Cluster, pod};
 use cluster_server::api::Context;
 use cluster_server::audit::{Annotations, Level};
@@ -266,6 +267,24 @@ async fn a_namespace_is_asked_about_by_its_own_name() {
         .await;
     assert_eq!(stub.asked()[0]["namespace"], "made");
     assert_eq!(stub.asked()[0]["name"], "made");
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_review_of_a_token_request_tells_the_options_of_its_request() {
+    let cluster = Cluster::start().await;
+    let stub = Stub::start(&cluster.server, |_| json!({"allowed": true})).await;
+    let hook = stub.hook("v.example.com", &["CREATE"], &["serviceaccounts/token"]);
+    configure(&cluster, "validatingwebhookconfigurations", &[hook]).await;
+    let path = "/api/v1/namespaces/n/serviceaccounts/default/token?dryRun=All&fieldManager=me";
+    let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}});
+    let answer = Client::admin(&cluster).post(path, &body).await;
+    assert_eq!(answer.code, 201, "{}", answer.text);
+    let asked = &stub.asked()[0];
+    let options = json!({"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1", "dryRun": ["All"], "fieldManager": "me"});
+    assert_eq!(asked["options"], options);
+    assert_eq!(asked["dryRun"], true);
+    assert_eq!(asked["kind"]["group"], "authentication.k8s.io");
     cluster.stop().await;
 }
 
