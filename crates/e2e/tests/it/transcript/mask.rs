@@ -48,6 +48,10 @@ const MASKS: &[(&str, &str)] = &[
         r"^(\s+)(Kernel Version|OS Image|Machine ID|System UUID|Boot ID|Architecture):( *).*$",
         "$1$2:${3}MACHINE",
     ),
+    (
+        r"(\.\d+ +<none> +)\S.*? {2,}\S+( +libcontainer://)",
+        "${1}OS-IMAGE   KERNEL$2",
+    ),
     // The ages of a cluster that lives some minutes: below two minutes in seconds.
     (
         r"(<invalid>|\b(\d+m\d{1,2}s|1[01]\ds|\d{1,2}s))( ago)?( \(x\d+ over \d+[sm]\))?(\s|,|$)",
