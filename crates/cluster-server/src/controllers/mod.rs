@@ -12,6 +12,7 @@ mod garbage;
 mod namespaces;
 mod placement;
 mod policy_status;
+mod priority_classes;
 mod scheduler;
 
 use std::sync::Arc;
@@ -31,12 +32,14 @@ pub struct Controllers {
 
 impl Controllers {
     /// Makes what every cluster has (four namespaces, each with its service account and the cluster's
-    /// certificate), then starts the loops. When this returns, Pods can be created in `default`.
+    /// certificate, and two PriorityClasses), then starts the loops. When this returns, Pods can be created in `default`.
     ///
     /// # Errors
     /// What could not be made; nothing runs then.
     pub async fn start(api: &Arc<Api>) -> Result<Self, ApiError> {
-        namespaces::ensure_all(api).await?;
+        let (namespaces, classes) =
+            tokio::join!(namespaces::ensure_all(api), priority_classes::ensure(api));
+        namespaces.and(classes)?;
         let stopping = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let spawn = |tasks: &mut JoinSet<()>,

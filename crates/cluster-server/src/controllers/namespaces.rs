@@ -40,14 +40,14 @@ pub(super) async fn ensure_all(api: &Arc<Api>) -> Result<(), ApiError> {
     join_all(ALWAYS.map(make)).await.into_iter().collect()
 }
 
-fn resource(api: &Api, key: &str) -> Result<Arc<Resource>, ApiError> {
+pub(super) fn resource(api: &Api, key: &str) -> Result<Arc<Resource>, ApiError> {
     api.kinds
         .by_key(key)
         .ok_or_else(|| ApiError::internal(format!("{key} are not served")))
 }
 
 /// Somebody else made it first: as good.
-fn unless_there<T>(outcome: Result<T, ApiError>) -> Result<(), ApiError> {
+pub(super) fn unless_there<T>(outcome: Result<T, ApiError>) -> Result<(), ApiError> {
     match outcome {
         Ok(_) => Ok(()),
         Err(error) if error.code == 409 => Ok(()),

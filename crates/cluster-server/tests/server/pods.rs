@@ -254,3 +254,25 @@ async fn a_gated_pod_may_be_narrowed_and_a_running_one_resized() {
     );
     cluster.stop().await;
 }
+
+#[tokio::test]
+async fn the_two_system_priorities_are_there_from_the_start() {
+    let cluster = Cluster::start().await;
+    let (classes, _) = cluster
+        .server
+        .api()
+        .store
+        .list("priorityclasses.scheduling.k8s.io", None);
+    let found: Vec<(&str, i64)> = classes
+        .iter()
+        .filter_map(|class| {
+            let name = class.value["metadata"]["name"].as_str()?;
+            Some((name, class.value["value"].as_i64()?))
+        })
+        .collect();
+    let expected = [
+        ("system-cluster-critical", 2_000_000_000),
+        ("system-node-critical", 2_000_001_000),
+    ];
+    assert_eq!(found, expected);
+}
