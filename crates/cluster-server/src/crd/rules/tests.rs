@@ -1,3 +1,5 @@
+//! Rules of custom resources: what compiles, what they say, and what they may cost.
+
 use serde_json::{Value, json};
 
 use crate::crd::rules::Rules;
