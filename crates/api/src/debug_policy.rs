@@ -131,7 +131,8 @@ pub struct ContainerRules {
     /// the approval is of exactly that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commands: Option<Vec<CommandRule>>,
-    /// Patterns of variables that it may set to a value of its own. Left out: any, or, with `commands`, none.
+    /// Patterns of variables that it may set, wherever their values are from. Left out: any, or, with `commands`,
+    /// none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<Vec<String>>,
     /// Patterns of Secret names whose values may be in its environment. Left out: none.

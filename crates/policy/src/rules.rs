@@ -105,8 +105,8 @@ pub struct ContainerRules {
     pub confinement: ConfinementRules,
     /// Commands that it may run; `None`: any, since the approver sees it and the hash binds it.
     pub commands: Option<Vec<CommandRule>>,
-    /// Variables that it may set to a value written in the container. `None`: any of them, or, where commands
-    /// are named, none: a variable can make one program into another.
+    /// Variables that it may set, wherever their values are from. `None`: any of them, or, where commands are
+    /// named, none: a variable can make one program into another.
     pub env: Option<Vec<Glob>>,
     /// Secrets whose values may be in its environment.
     pub env_from_secrets: Vec<Glob>,

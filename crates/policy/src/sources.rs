@@ -9,7 +9,7 @@ use crate::{ContainerRules, Glob};
 
 /// Holds environment and mounts against one policy's rules.
 pub(crate) fn hold(judge: &mut Judge<'_>, rules: &ContainerRules, container: &Value) {
-    written(judge, rules, container);
+    variables(judge, rules, container);
     let secrets = Source {
         kind: "Secret",
         key: "secretKeyRef",
@@ -39,16 +39,16 @@ pub(crate) fn hold(judge: &mut Judge<'_>, rules: &ContainerRules, container: &Va
     }
 }
 
-/// Variables whose values stand in the container itself.
-fn written(judge: &mut Judge<'_>, rules: &ContainerRules, container: &Value) {
+/// Every variable by its name, wherever its value is from: an annotation or a ConfigMap can hold what makes one
+/// program another just as well as the container itself.
+fn variables(judge: &mut Judge<'_>, rules: &ContainerRules, container: &Value) {
     let none = Vec::new();
     let named = match (&rules.env, &rules.commands) {
         (Some(named), _) => named,
         (None, Some(_)) => &none,
         (None, None) => return,
     };
-    let own = items(&container["env"]).filter(|v| said(v, "valueFrom").is_none());
-    for variable in own {
+    for variable in items(&container["env"]) {
         let name = variable["name"].as_str().unwrap_or_default();
         if !named.iter().any(|p| p.matches(name)) {
             let found = format!("variable {name}");

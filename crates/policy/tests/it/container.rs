@@ -182,8 +182,13 @@ fn where_commands_are_named_so_are_the_variables_that_could_change_them() {
         argv: vec![Glob::new("sh")],
     }];
     check(preload, as_is, &[]);
+    let elsewhere = |c: &mut Value| {
+        let annotation = json!({"fieldRef": {"fieldPath": "metadata.annotations['x']"}});
+        c["env"] = json!([{"name": "LD_PRELOAD", "valueFrom": annotation}]);
+    };
     let commands = |p: &mut Policy| p.container.commands = Some(shell.clone());
     check(preload, commands, &["container.env"]);
+    check(elsewhere, commands, &["container.env"]);
     let both = |p: &mut Policy| {
         p.container.commands = Some(shell.clone());
         p.container.env = Some(vec![Glob::new("LD_*")]);
