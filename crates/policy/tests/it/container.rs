@@ -1,12 +1,16 @@
 //! Every field of the container that arrives.
 
-use policy::{CommandRule, ConfinementRules, Glob, Policy, UserRule};
+use policy::{Glob, Policy, UserRule};
 use serde_json::{Value, json};
 
 use crate::setting::{DIGEST, setting};
 
 /// The findings' fields after one change of the container and one of the policy.
-fn check(change: impl FnOnce(&mut Value), rules: impl FnOnce(&mut Policy), expected: &[&str]) {
+pub(crate) fn check(
+    change: impl FnOnce(&mut Value),
+    rules: impl FnOnce(&mut Policy),
+    expected: &[&str],
+) {
     let mut setting = setting();
     setting.arrives(change);
     rules(setting.policy());
@@ -14,7 +18,7 @@ fn check(change: impl FnOnce(&mut Value), rules: impl FnOnce(&mut Policy), expec
     assert_eq!(setting.refused(), expected, "{container}");
 }
 
-fn as_is(_: &mut Policy) {}
+pub(crate) fn as_is(_: &mut Policy) {}
 
 #[test]
 fn what_kubectl_makes_with_the_restricted_profile_fits_the_strictest_policy() {
@@ -54,151 +58,6 @@ fn a_field_that_no_rule_covers_is_refused() {
         };
         check(change, as_is, &[path.as_str()]);
     }
-}
-
-#[test]
-fn confinement_is_loosened_only_by_name() {
-    let context = |field: &'static str, value: Value| {
-        move |c: &mut Value| c["securityContext"][field] = value
-    };
-    let named = |rules: fn(&mut ConfinementRules)| {
-        move |p: &mut Policy| rules(&mut p.container.confinement)
-    };
-    let unconfined = json!({"type": "Unconfined"});
-    let local = json!({"type": "Localhost", "localhostProfile": "p/debug.json"});
-    for value in [&unconfined, &local] {
-        let seccomp = || context("seccompProfile", value.clone());
-        check(seccomp(), as_is, &["container.seccompProfiles"]);
-        let armor = || context("appArmorProfile", value.clone());
-        check(armor(), as_is, &["container.appArmorProfiles"]);
-        let other = named(|r| r.seccomp_profiles = vec![Glob::new("Localhost/q/**")]);
-        check(seccomp(), other, &["container.seccompProfiles"]);
-        let both = |r: &mut ConfinementRules| {
-            r.seccomp_profiles = vec![Glob::new("Unconfined"), Glob::new("Localhost/p/*")];
-            r.app_armor_profiles = r.seccomp_profiles.clone();
-        };
-        check(seccomp(), named(both), &[]);
-        check(armor(), named(both), &[]);
-    }
-    let odd = json!({"type": "RuntimeDefault", "localhostProfile": "x"});
-    check(
-        context("seccompProfile", odd),
-        as_is,
-        &["container.seccompProfiles"],
-    );
-    check(context("seccompProfile", Value::Null), as_is, &[]);
-
-    let kind = |name: &str| context("seLinuxOptions", json!({"type": name}));
-    check(kind("container_t"), as_is, &[]);
-    check(kind("spc_t"), as_is, &["container.seLinuxTypes"]);
-    let types = named(|r| r.selinux_types = vec![Glob::new("spc_t")]);
-    check(kind("spc_t"), types, &[]);
-    let path = "container.securityContext.seLinuxOptions.user";
-    check(
-        context("seLinuxOptions", json!({"user": "u"})),
-        as_is,
-        &[path],
-    );
-
-    let proc = || context("procMount", json!("Unmasked"));
-    check(proc(), as_is, &["container.unmaskedProc"]);
-    check(proc(), named(|r| r.unmasked_proc = true), &[]);
-
-    let read_only = named(|r| r.read_only_root_filesystem = true);
-    check(
-        |_| {},
-        read_only,
-        &["container.requireReadOnlyRootFilesystem"],
-    );
-    check(
-        context("readOnlyRootFilesystem", json!(true)),
-        read_only,
-        &[],
-    );
-}
-
-#[test]
-fn confinement_counts_as_it_is_inherited_from_the_pod() {
-    let mut setting = setting();
-    setting.arrives(|c| c["securityContext"]["seccompProfile"] = Value::Null);
-    setting.facts.pod["spec"]["securityContext"] = json!({"seccompProfile": {"type": "Unconfined"}, "seLinuxOptions": {"type": "spc_t", "user": "u"}});
-    let refused = ["container.seccompProfiles", "container.seLinuxTypes"];
-    assert_eq!(setting.refused(), refused);
-    setting.facts.pod["spec"]["securityContext"] =
-        json!({"windowsOptions": {"runAsUserName": "ContainerAdministrator"}});
-    assert_eq!(setting.refused(), ["container.user"]);
-}
-
-#[test]
-fn capabilities_that_must_be_dropped_are() {
-    let must = |name: &'static str| {
-        move |p: &mut Policy| p.container.required_drops = [name.to_owned()].into()
-    };
-    let drops =
-        |names: Value| move |c: &mut Value| c["securityContext"]["capabilities"]["drop"] = names;
-    let refused = &["container.requiredDropCapabilities"];
-    check(|_| {}, must("NET_RAW"), &[]);
-    check(drops(json!(["CAP_NET_RAW"])), must("NET_RAW"), &[]);
-    check(drops(json!(["NET_ADMIN"])), must("NET_RAW"), refused);
-    check(drops(json!(["NET_RAW"])), must("ALL"), refused);
-}
-
-#[test]
-fn a_command_is_held_word_by_word_against_those_that_are_named() {
-    let named = |lines: &'static [&'static [&'static str]]| {
-        move |p: &mut Policy| {
-            let rule = |line: &&[&str]| CommandRule {
-                argv: line.iter().map(|word| Glob::new(*word)).collect(),
-            };
-            p.container.commands = Some(lines.iter().map(rule).collect());
-        }
-    };
-    let runs = |command: Value, args: Value| {
-        move |c: &mut Value| {
-            c["command"] = command;
-            c["args"] = args;
-        }
-    };
-    let refused = &["container.commands"];
-    let ps = named(&[&["ps", "**"], &["jstack", "*"]]);
-    check(runs(json!(["ps"]), Value::Null), ps, &[]);
-    check(runs(json!(["ps"]), json!(["-e", "-f"])), ps, &[]);
-    check(runs(json!(["jstack", "1"]), Value::Null), ps, &[]);
-    check(runs(json!(["jstack"]), Value::Null), ps, refused);
-    check(runs(json!(["jstack", "1", "2"]), Value::Null), ps, refused);
-    check(runs(json!(["ps -e"]), Value::Null), ps, refused);
-    check(runs(json!(["jstack", "$(PID)"]), Value::Null), ps, refused);
-    check(runs(json!(["/bin/ps"]), Value::Null), ps, refused);
-    check(runs(Value::Null, json!(["ps"])), ps, refused);
-    check(runs(Value::Null, Value::Null), ps, refused);
-    check(runs(Value::Null, Value::Null), named(&[&[]]), &[]);
-    check(|_| {}, named(&[]), refused);
-}
-
-#[test]
-fn where_commands_are_named_so_are_the_variables_that_could_change_them() {
-    let preload = |c: &mut Value| c["env"] = json!([{"name": "LD_PRELOAD", "value": "/tmp/x.so"}]);
-    let shell = vec![CommandRule {
-        argv: vec![Glob::new("sh")],
-    }];
-    check(preload, as_is, &[]);
-    let elsewhere = |c: &mut Value| {
-        let annotation = json!({"fieldRef": {"fieldPath": "metadata.annotations['x']"}});
-        c["env"] = json!([{"name": "LD_PRELOAD", "valueFrom": annotation}]);
-    };
-    let commands = |p: &mut Policy| p.container.commands = Some(shell.clone());
-    check(preload, commands, &["container.env"]);
-    check(elsewhere, commands, &["container.env"]);
-    let both = |p: &mut Policy| {
-        p.container.commands = Some(shell.clone());
-        p.container.env = Some(vec![Glob::new("LD_*")]);
-    };
-    check(preload, both, &[]);
-    check(
-        preload,
-        |p| p.container.env = Some(Vec::new()),
-        &["container.env"],
-    );
 }
 
 #[test]

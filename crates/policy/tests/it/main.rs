@@ -6,6 +6,8 @@
 
 mod approvals;
 mod changed;
+mod command;
+mod confinement;
 mod container;
 mod dead_ends;
 mod doors;
