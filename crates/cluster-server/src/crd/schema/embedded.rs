@@ -2,43 +2,25 @@
 
 use serde_json::Value;
 
-use super::{element, flag};
+use super::flag;
+use super::walk::walk;
 use crate::field::{FieldError, Path};
 use crate::kinds::names::dns_1035_label;
 
 /// What does not hold in the resources within `value`.
 pub(in crate::crd) fn check_embedded(value: &Value, schema: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    walk(value, schema, &Path::default(), &mut errors);
-    errors
-}
-
-fn walk(value: &Value, schema: &Value, path: &Path, errors: &mut Vec<FieldError>) {
-    match value {
-        Value::Object(fields) => {
-            if flag(schema, "x-kubernetes-embedded-resource") {
+    walk(
+        value,
+        schema,
+        &Path::default(),
+        &mut |value, schema, path| {
+            if value.is_object() && flag(schema, "x-kubernetes-embedded-resource") {
                 errors.extend(check(value, path));
             }
-            let additional = schema
-                .get("additionalProperties")
-                .filter(|one| one.is_object());
-            for (name, value) in fields {
-                if let Some(below) = schema["properties"].get(name) {
-                    walk(value, below, &path.child(name), errors);
-                } else if let Some(below) = additional {
-                    walk(value, below, &path.key(name), errors);
-                }
-            }
-        }
-        Value::Array(items) => {
-            if let Some(below) = element(schema) {
-                for (index, item) in items.iter().enumerate() {
-                    walk(item, below, &path.index(index), errors);
-                }
-            }
-        }
-        _ => {}
-    }
+        },
+    );
+    errors
 }
 
 fn check(value: &Value, path: &Path) -> Vec<FieldError> {

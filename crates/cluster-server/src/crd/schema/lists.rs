@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::element;
 use super::validate::map_keys;
+use super::walk::walk;
 use crate::field::{FieldError, Path};
 
 /// What is there twice in `value`, which is at `path`.
@@ -16,25 +16,14 @@ pub(in crate::crd) fn check_lists(
 ) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let root = Path::default();
-    walk(value, schema, path.unwrap_or(&root), &mut errors);
-    errors
-}
-
-fn walk(value: &Value, schema: &Value, path: &Path, errors: &mut Vec<FieldError>) {
-    match value {
-        Value::Object(fields) => {
-            let additional = schema
-                .get("additionalProperties")
-                .filter(|one| one.is_object());
-            for (name, value) in fields {
-                if let Some(below) = schema["properties"].get(name) {
-                    walk(value, below, &path.child(name), errors);
-                } else if let Some(below) = additional {
-                    walk(value, below, &path.key(name), errors);
-                }
-            }
-        }
-        Value::Array(items) => {
+    walk(
+        value,
+        schema,
+        path.unwrap_or(&root),
+        &mut |value, schema, path| {
+            let Value::Array(items) = value else {
+                return;
+            };
             match schema["x-kubernetes-list-type"].as_str() {
                 Some("set") => {
                     let found = repeated(items).into_iter();
@@ -45,14 +34,9 @@ fn walk(value: &Value, schema: &Value, path: &Path, errors: &mut Vec<FieldError>
                 Some("map") => errors.extend(check_map(items, schema, path)),
                 _ => {}
             }
-            if let Some(below) = element(schema) {
-                for (index, item) in items.iter().enumerate() {
-                    walk(item, below, &path.index(index), errors);
-                }
-            }
-        }
-        _ => {}
-    }
+        },
+    );
+    errors
 }
 
 fn check_map(items: &[Value], schema: &Value, path: &Path) -> Vec<FieldError> {

@@ -9,6 +9,7 @@ mod outcome;
 mod prune;
 mod scalar;
 mod validate;
+mod walk;
 
 use serde_json::Value;
 
